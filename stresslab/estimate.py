@@ -1,0 +1,512 @@
+"""Figures with their sampling errors: what the outcome tables say over all paths.
+
+Formulas (M-38) to (M-41) of ``docs/method.md``. One call, :func:`estimate`, turns `outcomes` and
+`days` into `estimates`; the small public functions beneath it are the statistics themselves. All
+paths of a scenario are sorted before anything is added up, so that the order of rows cannot
+change a byte. Figures of a crash scenario are conditional on the crash, and a quantile of them is
+never called VaR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from stresslab.faults import Fault, InputError
+from stresslab.glossary import LI_PER_YUAN, NULL_WHEN_ZERO, OUTPUTS
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Columns = dict[str, Ints]
+Tail = Literal["high", "low"]
+
+#: The row that adds up all platforms of a scenario, path by path.
+TOTAL = "ALL"
+#: Half the width of a 95% interval in sampling errors.
+Z = 1.96
+#: The quantiles that are reported, in percent.
+QUANTILES = {"median": 50, "q05": 5, "q95": 95}
+#: Own-funds coverage below this many percent is what (M-43) counts.
+COVERAGE_LINE_PCT = 15
+
+_PPM_PER_PERCENT = 10_000
+
+
+class Estimate(NamedTuple):
+    """A figure, its sampling error and its 95% interval, as arrays of one shape; NaN is null."""
+
+    value: Floats
+    error: Floats
+    low: Floats
+    high: Floats
+
+
+def mean(values: Floats) -> Estimate:
+    """Mean over the last axis, error s/√n, interval ± 1.96 errors (M-38); in the unit of `values`.
+
+    With a single path the error and the interval are NaN: one path says nothing of the spread.
+    """
+    ranked = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
+    n = ranked.shape[-1]
+    # Measured from the smallest value, equal values have exactly their own mean and no error.
+    excess = ranked - ranked[..., :1]
+    centre = excess.sum(axis=-1) / n
+    value = ranked[..., 0] + centre
+    if n == 1:
+        return Estimate(value, _null(value), _null(value), _null(value))
+    variance = ((excess - centre[..., None]) ** 2).sum(axis=-1) / (n - 1)
+    return _symmetric(value, np.sqrt(variance / n))
+
+
+def quantile_rank(n: int, percent: int) -> int:
+    """The rank ⌈percent × n / 100⌉, from 1 to n, of the quantile's order statistic (M-39)."""
+    return max(1, -(-n * percent // 100))
+
+
+def quantile_interval(values: Floats, percent: int) -> Estimate:
+    """Quantile over the last axis, with a 95% interval of order statistics (M-39).
+
+    `values` has any shape and unit and may hold +infinity. The ranks l and u of the interval are
+    equal-tailed binomial: P(B < l) and P(B ≥ u) are at most 2.5% for B ~ Binomial(n, q), whatever
+    the law of the values (David and Nagaraja, Order Statistics, section 7.1). The error is half the
+    width / 1.96. An infinite figure or bound is NaN, and so is a bound that no order statistic of n
+    paths can give (the 95% quantile needs 72 paths); without both bounds the error is NaN.
+    """
+    ranked = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
+    n = ranked.shape[-1]
+    lower = int(binom.ppf(0.025, n, percent / 100))
+    upper = int(binom.ppf(0.975, n, percent / 100)) + 1
+    value = _finite(ranked[..., quantile_rank(n, percent) - 1])
+    low = _finite(ranked[..., lower - 1]) if lower >= 1 else _null(value)
+    high = _finite(ranked[..., upper - 1]) if upper <= n else _null(value)
+    return Estimate(value, (high - low) / (2 * Z), low, high)
+
+
+def tail_mean(values: Floats, worse: Tail = "high") -> Estimate:
+    """Mean of the ⌈n / 20⌉ worst values of the last axis, interval ± 1.96 errors (M-40).
+
+    `worse` says which tail is the bad one. The error is √((s² + 0.95 (tail mean − quantile)²) / k)
+    for the k values of the tail with standard deviation s (divisor k − 1) and the 95% quantile of
+    (M-39): the second term is what the unknown place of the quantile adds (Manistre and Hancock
+    2005). With k = 1 (up to 20 paths) error and interval are NaN.
+    """
+    sign = 1.0 if worse == "high" else -1.0
+    ranked = np.sort(sign * np.asarray(values, dtype=np.float64), axis=-1)
+    n = ranked.shape[-1]
+    k = -(-n // 20)
+    quantile = ranked[..., quantile_rank(n, 95) - 1]
+    excess = ranked[..., n - k :] - quantile[..., None]
+    centre = excess.sum(axis=-1) / k
+    value = (
+        sign * (quantile + centre) + 0.0
+    )  # + 0.0 turns the negative zero of a low tail into zero
+    if k == 1:
+        return Estimate(value, _null(value), _null(value), _null(value))
+    variance = ((excess - centre[..., None]) ** 2).sum(axis=-1) / (k - 1)
+    return _symmetric(value, np.sqrt((variance + 0.95 * centre**2) / k))
+
+
+def wilson(k: Ints | int, n: int) -> tuple[Floats, Floats]:
+    """The Wilson 95% interval of k events on n paths, as shares from 0 to 1 (M-38).
+
+    Source: Wilson 1927; Brown, Cai and DasGupta 2001. It stays inside [0, 1] and keeps a width at
+    k = 0 and k = n, where the error √(p (1 − p) / n) is zero.
+    """
+    hits = np.asarray(k, dtype=np.float64)
+    share = hits / n
+    scale = 1 + Z**2 / n
+    centre = (share + Z**2 / (2 * n)) / scale
+    half = Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
+    # At the ends the formula is exactly 0 or 1; only its floats are not.
+    low = np.where(hits == 0, 0.0, centre - half)
+    high = np.where(hits == n, 1.0, centre + half)
+    return low, high
+
+
+def probability(happened: NDArray[np.bool_]) -> Estimate:
+    """Share of true values on the last axis in percent, with √(p (1 − p) / n) and Wilson (M-38)."""
+    n = happened.shape[-1]
+    k = happened.sum(axis=-1, dtype=np.int64)
+    share = k / n
+    low, high = wilson(k, n)
+    return Estimate(100 * k / n, 100 * np.sqrt(share * (1 - share) / n), 100 * low, 100 * high)
+
+
+def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    """The table `estimates`: one row per (scenario, platform, measure, statistic, day).
+
+    Money is in yuan, ratios and probabilities in percent; day 0 is the whole run. Scenarios and
+    platforms stand in the order in which `outcomes` names them, and each scenario ends with
+    platform ``ALL``: money, counts and the ratios of sums (forced-sale rate, own-funds coverage and
+    absorption), added up over platforms path by path. Its own-funds coverage is therefore all own
+    funds over the sum of the platforms' peak calls, which need not fall on one day; margin
+    coverage, probabilities and survival curves are given for platforms only. `days` says how
+    long each scenario runs.
+
+    Null are, beside what the statistics themselves leave open: a quantile of own-funds coverage
+    that is infinite (no calls), `own_funds_absorption` where no path has a deficit (its `paths`
+    counts those that have), a first unpaid day that never comes, and the error of the earliest.
+    Raises ``InputError`` for tables that are not one row per scenario, path and platform.
+    """
+    last_days = _last_days(days)
+    rows: list[tuple[str, str, str, str, int, float, float, float, float, int, str, str]] = []
+    for scenario, platforms, columns in _scenarios(outcomes):
+        if scenario not in last_days:
+            raise InputError(
+                [_fault("days", "scenario", scenario, "every scenario of `outcomes` has its days")]
+            )
+        figures = list(_figures(columns, last_days[scenario]))
+        for r, platform in enumerate([*platforms, TOTAL]):
+            for figure in figures:
+                rows.extend((scenario, platform, *rest) for rest in figure.rows(r))
+    names = [measure.name for measure in OUTPUTS["estimates"]]
+    table = pd.DataFrame(rows, columns=names)
+    floats = ["value", "error", "low", "high"]
+    return table.astype({"day": "int64", "paths": "int64"} | dict.fromkeys(floats, "float64"))
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """One measure: how to read it from the columns of a scenario, and how to show it."""
+
+    name: str
+    read: Callable[[Columns], Floats]
+    unit: str
+    divisor: int
+    formula: str
+    worse: Tail = "high"
+    total: bool = True
+
+
+_FORMULAS = {measure.name: measure.formula for measure in OUTPUTS["outcomes"]}
+
+
+def _money(name: str, *, minus: str = "", column: str = "") -> _Measure:
+    """A money column in yuan, or the difference of two, path by path."""
+    first = f"{column or name}_li"
+
+    def read(columns: Columns) -> Floats:
+        paired = columns[first] - columns[f"{minus}_li"] if minus else columns[first]
+        return paired.astype(np.float64)
+
+    return _Measure(name, read, "yuan", LI_PER_YUAN, _FORMULAS[first])
+
+
+def _accounts(name: str) -> _Measure:
+    """A count of accounts."""
+    return _Measure(
+        name, lambda columns: columns[name].astype(np.float64), "accounts", 1, _FORMULAS[name]
+    )
+
+
+def _margin(name: str) -> _Measure:
+    """A margin coverage; the kernel's parts per million become percent."""
+    column = f"{name}_ppm"
+    return _Measure(
+        name,
+        lambda columns: columns[column].astype(np.float64),
+        "%",
+        _PPM_PER_PERCENT,
+        _FORMULAS[column],
+        worse="low",
+        total=False,
+    )
+
+
+def _forced_sale_rate(columns: Columns) -> Floats:
+    """Forced accounts in percent of those with debt at the start; 0 where nobody owes anything."""
+    return 100 * columns["accounts_forced"] / np.maximum(columns["accounts_with_debt"], 1)
+
+
+def _coverage(columns: Columns, call: str) -> Floats:
+    """Own funds before in percent of a call; +infinity, and passed, without a call."""
+    called = columns[call]
+    ratio = 100.0 * columns["own_funds_before_li"] / np.maximum(called, 1)
+    return np.where(called == 0, np.inf, ratio)
+
+
+_MEASURES: tuple[_Measure, ...] = (
+    *map(
+        _money,
+        (
+            "margin_call_peak",
+            "margin_call_peak_fundamental",
+            "margin_call_issued",
+            "margin_call_unanswered",
+        ),
+    ),
+    *map(_accounts, ("accounts_called", "accounts_forced", "accounts_in_deficit")),
+    _Measure("forced_sale_rate", _forced_sale_rate, "%", 1, "M-35"),
+    *map(
+        _money,
+        (
+            "sold",
+            "deficit",
+            "absorbed_by_reserve",
+            "absorbed_by_own_capital",
+            "absorbed_by_junior",
+            "absorbed_by_senior",
+            "absorbed_by_claims",
+            "deficit_unrealised",
+            "loss_holding",
+            "loss_without_impact",
+            "loss_with_impact",
+            "unpaid_end",
+        ),
+    ),
+    _money("reaction_loss", column="loss_with_impact", minus="loss_without_impact"),
+    _money("rule_loss", column="loss_without_impact", minus="loss_holding"),
+    _margin("margin_coverage"),
+    _margin("margin_coverage_fundamental"),
+)
+
+#: Ratios that may be infinite: they have quantiles, but no mean and no tail mean.
+_COVERAGES: tuple[tuple[str, str], ...] = (
+    ("own_funds_coverage", "margin_call_peak_li"),
+    ("own_funds_coverage_unanswered", "margin_call_unanswered_li"),
+)
+
+#: Events of a path, with the formula that defines each.
+_EVENTS: tuple[tuple[str, str, Callable[[Columns], NDArray[np.bool_]]], ...] = (
+    ("failure", "M-28", lambda columns: columns["failure_day"] > 0),
+    ("unpaid_redemption", "M-36", lambda columns: columns["first_unpaid_day"] > 0),
+    ("own_funds_exhausted", "M-36", lambda columns: columns["own_funds_exhausted_day"] > 0),
+    ("any_deficit", "M-26", lambda columns: columns["deficit_li"] > 0),
+    ("coverage_below_15", "M-43", lambda columns: _coverage_below(columns)),
+)
+
+_SURVIVAL = (
+    ("survival_own_funds", "own_funds_exhausted_day"),
+    ("survival_payment", "first_unpaid_day"),
+)
+
+
+def _coverage_below(columns: Columns) -> NDArray[np.bool_]:
+    """Paths with own-funds coverage strictly below 15%, in integers."""
+    call = columns["margin_call_peak_li"]
+    # own × 100 < 15 × call, turned so that only own funds (below 2^53) are multiplied.
+    return (call > 0) & (call > columns["own_funds_before_li"] * 100 // COVERAGE_LINE_PCT)
+
+
+# --- one scenario -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """One measure and statistic: platforms (and perhaps the total) down, days across."""
+
+    measure: str
+    statistic: str
+    estimate: Estimate
+    paths: Ints
+    unit: str
+    formula: str
+
+    def rows(
+        self, r: int
+    ) -> Iterator[tuple[str, str, int, float, float, float, float, int, str, str]]:
+        """The table rows of platform number r, without its name; none for a total not given."""
+        if r >= len(self.paths):
+            return
+        by_day = [part[r] for part in self.estimate]
+        curve = by_day[0].ndim == 1
+        days = enumerate(zip(*by_day, strict=True), start=1) if curve else [(0, tuple(by_day))]
+        for day, (value, error, low, high) in days:
+            numbers = (float(value), float(error), float(low), float(high))
+            yield (
+                self.measure,
+                self.statistic,
+                day,
+                *numbers,
+                int(self.paths[r]),
+                self.unit,
+                self.formula,
+            )
+
+
+def _figures(columns: Columns, last_day: int) -> Iterator[_Figure]:
+    """All figures of one scenario, in the order of the table."""
+    total = {name: np.concatenate([c, c.sum(axis=0, keepdims=True)]) for name, c in columns.items()}
+    n = columns["deficit_li"].shape[1]
+    for measure in _MEASURES:
+        values = measure.read(total if measure.total else columns)
+        counts = np.full(len(values), n)
+        for statistic, found, formula in _statistics(values, measure.worse):
+            shown = Estimate(*(part / measure.divisor for part in found))
+            yield _Figure(
+                measure.name,
+                statistic,
+                shown,
+                counts,
+                measure.unit,
+                f"{measure.formula}, {formula}",
+            )
+    for name, call in _COVERAGES:
+        values = _coverage(total, call)
+        for statistic, percent in QUANTILES.items():
+            found = quantile_interval(values, percent)
+            yield _Figure(name, statistic, found, np.full(len(values), n), "%", "M-33, M-39")
+    yield from _absorption(total)
+    yield from _events(columns, last_day)
+
+
+def _statistics(values: Floats, worse: Tail) -> Iterator[tuple[str, Estimate, str]]:
+    """Mean, quantiles and tail mean of finite values, each with the formula of its error."""
+    ranked = np.sort(values, axis=-1)
+    yield "mean", mean(ranked), "M-38"
+    for statistic, percent in QUANTILES.items():
+        yield statistic, quantile_interval(ranked, percent), "M-39"
+    yield "tail_mean", tail_mean(ranked, worse), "M-40"
+
+
+def _absorption(total: Columns) -> Iterator[_Figure]:
+    """Share of the deficit that own funds bore, over the paths that have a deficit (M-34)."""
+    own = total["absorbed_by_reserve_li"] + total["absorbed_by_own_capital_li"]
+    deficit = total["deficit_li"]
+    counts = (deficit > 0).sum(axis=1)
+    nothing = np.full((), np.nan)
+    found: dict[str, list[Estimate]] = {}
+    formulas: dict[str, str] = {}
+    for r, count in enumerate(counts):
+        hit = deficit[r] > 0
+        # A lone zero stands in where no path has a deficit: it names the statistics, and is nulled.
+        values = 100 * own[r][hit] / deficit[r][hit] if count else np.zeros(1)
+        for statistic, one, formula in _statistics(values, "low"):
+            found.setdefault(statistic, []).append(one if count else Estimate(*[nothing] * 4))
+            formulas[statistic] = f"M-34, {formula}"
+    for statistic, ones in found.items():
+        stacked = Estimate(*(np.stack(parts) for parts in zip(*ones, strict=True)))
+        yield _Figure("own_funds_absorption", statistic, stacked, counts, "%", formulas[statistic])
+
+
+def _events(columns: Columns, last_day: int) -> Iterator[_Figure]:
+    """Probabilities, the first unpaid day and the survival curves of each platform."""
+    platforms, n = columns["deficit_li"].shape
+    counts = np.full(platforms, n)
+    for name, formula, happened in _EVENTS:
+        found = probability(happened(columns))
+        yield _Figure(name, "probability", found, counts, "%", f"{formula}, M-38")
+    first = columns["first_unpaid_day"]
+    never_last = np.where(first > 0, first.astype(np.float64), np.inf)
+    median = quantile_interval(never_last, 50)
+    yield _Figure("first_unpaid_day", "median", median, counts, "day", "M-36, M-39")
+    earliest = _finite(never_last.min(axis=1))
+    alone = Estimate(earliest, _null(earliest), _null(earliest), _null(earliest))
+    yield _Figure("first_unpaid_day", "earliest", alone, counts, "day", "M-36")
+    for name, column in _SURVIVAL:
+        ends = np.where(columns[column] > 0, columns[column], last_day + 1)
+        alive = ends[:, None, :] > np.arange(1, last_day + 1)[None, :, None]
+        yield _Figure(name, "survival", probability(alive), counts, "%", "M-36, M-41")
+
+
+# --- arrays -------------------------------------------------------------------------------------
+
+
+def _null(like: Floats) -> Floats:
+    """NaN in the shape of an array."""
+    return np.full(np.shape(like), np.nan)
+
+
+def _finite(values: Floats) -> Floats:
+    """The values with NaN in place of infinity."""
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _symmetric(value: Floats, error: Floats) -> Estimate:
+    """An estimate whose interval is the value ± 1.96 errors."""
+    return Estimate(value, error, value - Z * error, value + Z * error)
+
+
+# --- reading the outcome tables -----------------------------------------------------------------
+
+
+def _fault(table: str, column: str, value: str, rule: str) -> Fault:
+    """A fault of an outcome table; the way out is always a whole run folder."""
+    return Fault(
+        file=f"{table}.parquet",
+        column=column,
+        value=value,
+        rule=rule,
+        way_out="use the tables of one whole run folder, unchanged",
+    )
+
+
+_KEYS = ("scenario", "path", "platform_id")
+_NEEDED = (
+    "accounts_with_debt",
+    "own_funds_before_li",
+    *(
+        f"{name}_li"
+        for name in ("margin_call_peak", "margin_call_peak_fundamental", "margin_call_issued")
+    ),
+    "margin_call_unanswered_li",
+    "margin_coverage_ppm",
+    "margin_coverage_fundamental_ppm",
+    *("accounts_called", "accounts_forced", "accounts_in_deficit"),
+    *("sold_li", "deficit_li", "deficit_unrealised_li", "unpaid_end_li"),
+    *(
+        f"absorbed_by_{layer}_li"
+        for layer in ("reserve", "own_capital", "junior", "senior", "claims")
+    ),
+    *("first_unpaid_day", "own_funds_exhausted_day", "failure_day"),
+    *(f"loss_{column}_li" for column in ("holding", "without_impact", "with_impact")),
+)
+
+
+def _last_days(days: pd.DataFrame) -> dict[str, int]:
+    """The last trading day of each scenario."""
+    absent = [name for name in ("scenario", "day") if name not in days]
+    if absent:
+        raise InputError([_fault("days", name, "", "the column is missing") for name in absent])
+    last = days.groupby("scenario", sort=False, observed=True)["day"].max()
+    return {str(scenario): int(day) for scenario, day in last.items()}
+
+
+def _scenarios(outcomes: pd.DataFrame) -> Iterator[tuple[str, list[str], Columns]]:
+    """Each scenario with its platforms and its columns as integers, platforms × paths."""
+    faults = [
+        _fault("outcomes", c, "", "the column is missing")
+        for c in (*_KEYS, *_NEEDED)
+        if c not in outcomes
+    ]
+    if not faults:
+        required = [c for c in (*_KEYS, *_NEEDED) if c not in NULL_WHEN_ZERO]
+        empty = outcomes[required].isna().any()
+        faults = [_fault("outcomes", str(c), "", "no value is missing") for c in empty.index[empty]]
+    if faults:
+        raise InputError(faults)
+    scenario_codes, scenario_names = pd.factorize(outcomes["scenario"])
+    platform_codes, platform_names = pd.factorize(outcomes["platform_id"])
+    if TOTAL in platform_names:
+        raise InputError(
+            [_fault("outcomes", "platform_id", TOTAL, f"{TOTAL} names the total of all platforms")]
+        )
+    paths = outcomes["path"].to_numpy(dtype=np.int64)
+    table = {name: outcomes[name].fillna(0).to_numpy(dtype=np.int64) for name in _NEEDED}
+    for code, scenario in enumerate(scenario_names):
+        rows = np.flatnonzero(scenario_codes == code)
+        rows = rows[np.lexsort((paths[rows], platform_codes[rows]))]
+        present = np.unique(platform_codes[rows])
+        n = len(np.unique(paths[rows]))
+        grid = (len(present), n)
+        if not _is_grid(platform_codes[rows], paths[rows], present, n):
+            rule = "one row per path and platform"
+            raise InputError([_fault("outcomes", "scenario", str(scenario), rule)])
+        columns = {name: values[rows].reshape(grid) for name, values in table.items()}
+        yield str(scenario), [str(platform_names[code]) for code in present], columns
+
+
+def _is_grid(platforms: Ints, paths: Ints, present: Ints, n: int) -> bool:
+    """Whether rows sorted by platform and path hold every path of every platform, each once."""
+    if not np.array_equal(platforms, np.repeat(present, n)):
+        return False
+    return np.array_equal(paths, np.tile(np.unique(paths), len(present)))

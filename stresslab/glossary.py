@@ -1,0 +1,371 @@
+"""Every column that stresslab reads or writes, once, in English and Chinese, with its unit.
+
+Tables are built from this page: readers check against ``INPUTS``, writers take their Arrow
+schemas from :func:`schema`, reports take their headings from :func:`label`. One meaning per word;
+the meanings are those of ``docs/method.md``, whose formula numbers stand in ``formula``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+Kind = Literal["id", "text", "choice", "flag", "money", "price", "percent", "count", "number", "date"]
+
+#: One yuan in 厘, one percent in basis points.
+LI_PER_YUAN = 1000
+BP_PER_PERCENT = 100
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an input table, as people write it."""
+
+    name: str
+    kind: Kind
+    en: str
+    zh: str
+    required: bool = True
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    #: False for a column that is kept but does not yet change a result; `check` says so.
+    simulated: bool = True
+
+    @property
+    def stored(self) -> str:
+        """The column's name after conversion to integers: 厘 and basis points."""
+        if self.kind in ("money", "price"):
+            return self.name.removesuffix("_yuan") + "_li"
+        if self.kind == "percent":
+            return self.name.removesuffix("_pct") + "_bp"
+        return self.name
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of an output table."""
+
+    name: str
+    arrow: pa.DataType
+    en: str
+    zh: str
+    unit: str
+    formula: str
+
+
+# Bounds of (M-2), in the unit of the file.
+_ACCOUNT_YUAN = 2**44 / 1000 - 1
+_PLATFORM_YUAN = 2**47 / 1000 - 1
+_SHARES = 2**31 - 1
+_PRICE_YUAN = 2**31 / 1000 - 1
+
+
+def _money(name: str, en: str, zh: str, *, required: bool = True, simulated: bool = True,
+           high: float = _PLATFORM_YUAN, low: float = 0.0) -> Column:
+    return Column(name, "money", en, zh, required, low, high, simulated=simulated)
+
+
+def _percent(name: str, en: str, zh: str, *, required: bool = True, simulated: bool = True,
+             low: float = 0.0, high: float = 100.0) -> Column:
+    return Column(name, "percent", en, zh, required, low, high, simulated=simulated)
+
+
+def _id(name: str, en: str, zh: str, *, required: bool = True, simulated: bool = True) -> Column:
+    return Column(name, "id", en, zh, required, simulated=simulated)
+
+
+def _kept(name: str, kind: Kind, en: str, zh: str) -> Column:
+    return Column(name, kind, en, zh, required=False, simulated=False)
+
+
+INVESTOR_TYPES = ("retail", "professional", "institution")
+BOARDS = ("main", "chinext", "star", "bse", "st", "fund", "none")
+CLAIM_KINDS = ("free_cash", "account_equity", "investor")
+SOURCES = ("own", "bank", "nonbank", "p2p", "shareholder", "foreign")
+
+INPUTS: dict[str, tuple[Column, ...]] = {
+    "accounts": (
+        _id("account_id", "account", "账户"),
+        _id("platform_id", "platform", "平台"),
+        Column("investor_type", "choice", "investor type", "投资者类型", choices=INVESTOR_TYPES),
+        _money("cash_yuan", "cash", "现金", high=_ACCOUNT_YUAN),
+        _money("debt_yuan", "debt", "负债", high=_ACCOUNT_YUAN),
+        _percent("loan_rate_pct", "loan rate", "融资利率"),
+        _percent("warning_line_pct", "warning line", "警戒线", low=100, high=655.35),
+        _percent("liquidation_line_pct", "liquidation line", "平仓线", low=100, high=655.35),
+        _id("client_id", "client", "客户", required=False, simulated=False),
+        _id("group_id", "client group", "客户集团", required=False, simulated=False),
+        _percent("restore_line_pct", "restore line", "恢复线", required=False, low=100, high=655.35),
+        _percent("withdrawal_line_pct", "withdrawal line", "提取线", required=False, simulated=False, high=1000),
+        Column("rate_type", "choice", "rate type", "利率类型", False, choices=("fixed", "floating", "capped")),
+        _percent("rate_cap_pct", "rate cap", "利率上限", required=False),
+        Column("rate_lock_until", "date", "rate locked until", "利率锁定至", False),
+        Column("rate_notice_days", "count", "notice of a rate change, calendar days", "调息通知期", False, 0, 3650),
+        Column("sale_order", "choice", "order of sale", "平仓顺序", False, choices=("pro_rata",)),
+        Column("full_sale", "flag", "sells everything once forced", "全部平仓", False),
+        Column("interest_base", "choice", "base of interest", "计息基数", False, choices=("debt",)),
+        _kept("profit_share", "text", "profit share", "盈亏分配"),
+        _kept("guaranteed_pct", "percent", "guaranteed share of losses", "保本比例"),
+        _kept("high_water_yuan", "money", "high-water mark", "高水位"),
+        _kept("fees_pct", "percent", "fees", "费用"),
+        _kept("funding_id", "id", "matched funding layer", "对应资金"),
+        _kept("opened", "date", "opened on", "开户日"),
+        _kept("maturity_date", "date", "matures on", "到期日"),
+        _kept("leverage_cap", "number", "leverage cap", "杠杆上限"),
+        _kept("risk_grade", "text", "risk grade", "风险等级"),
+        _kept("assessed_on", "date", "assessed on", "评估日"),
+        _kept("turnover_90d_yuan", "money", "turnover of 90 days", "90日成交额"),
+        _kept("leverage_increases_90d", "count", "leverage increases in 90 days", "90日加杠杆次数"),
+    ),
+    "positions": (
+        _id("account_id", "account", "账户"),
+        _id("instrument_id", "instrument", "证券"),
+        Column("shares", "count", "shares", "股数", True, 0, _SHARES),
+        Column("sellable_shares", "count", "sellable shares", "可卖股数", False, 0, _SHARES),
+        _kept("cost_yuan", "money", "cost", "成本"),
+        _kept("restricted_until", "date", "restricted until", "限售至"),
+    ),
+    "instruments": (
+        _id("instrument_id", "instrument", "证券"),
+        Column("board", "choice", "board", "板块", choices=BOARDS),
+        _id("sector", "sector", "行业"),
+        Column("price_yuan", "price", "price", "价格", True, 0.001, _PRICE_YUAN),
+        Column("adv_shares", "count", "average daily volume", "日均成交量", True, 1, _SHARES),
+        _percent("volatility_pct", "volatility a year", "年化波动率", high=1000),
+        Column("beta", "number", "beta to the market factor", "贝塔", True, -20, 20),
+        Column("name", "text", "name", "名称", False),
+        _kept("subsector", "text", "subsector", "子行业"),
+        Column("lot_size", "count", "lot", "每手股数", False, 1, 1_000_000),
+        Column("tick_yuan", "price", "tick", "最小价位", False, 0.001, 1000),
+        _percent("price_limit_pct", "daily price limit", "涨跌幅限制", required=False, high=99),
+        Column("suspended", "flag", "suspended for the whole run", "停牌", False),
+        Column("rate_beta", "number", "fall of the log price per 100% of rates", "利率贝塔", False, -100, 100),
+        _kept("spread_pct", "percent", "bid-ask spread", "买卖价差"),
+        _kept("float_shares", "count", "float", "流通股"),
+        _kept("total_shares", "count", "total shares", "总股本"),
+        _kept("risk_weight_pct", "percent", "risk weight", "风险权重"),
+        _kept("conversion_pct", "percent", "conversion rate", "折算率"),
+    ),
+    "platforms": (
+        _id("platform_id", "platform", "平台"),
+        _money("own_capital_yuan", "own capital", "自有资金"),
+        _money("reserve_yuan", "reserve", "风险准备金"),
+        _money("cash_yuan", "cash", "现金"),
+        _money("liquid_pool_yuan", "liquid pool", "流动性资产池"),
+        _money("other_assets_yuan", "other assets", "其他资产", required=False),
+        _money("segregated_yuan", "segregated client money", "隔离客户资金", required=False),
+        _money("bank_line_yuan", "bank line", "银行授信", required=False),
+        Column("line_committed", "flag", "line is committed", "承诺授信", False),
+        _money("line_drawn_yuan", "line drawn", "已用授信", required=False),
+        Column("line_expiry", "date", "line expires on", "授信到期日", False),
+        Column("name", "text", "name", "名称", False),
+        _kept("clearing_id", "id", "clearing house", "清算机构"),
+        Column("risk_disclosure_score", "number", "answer: visible risk, 0 to 100", "回答：风险提示可见性", False, 0, 100),
+        Column("risk_disclosure_evidence", "text", "evidence of that answer", "该回答的证据", False),
+    ),
+    "claims": (
+        _id("client_id", "client", "客户"),
+        _id("platform_id", "platform", "平台"),
+        Column("kind", "choice", "kind", "种类", choices=CLAIM_KINDS),
+        _money("amount_yuan", "amount", "金额"),
+        Column("notice_days", "count", "notice, calendar days", "通知期", True, 0, 3650),
+        _id("account_id", "account", "账户", required=False, simulated=False),
+        _id("group_id", "client group", "客户集团", required=False),
+        _kept("rank", "count", "rank in resolution", "清偿顺序"),
+        Column("foreign", "flag", "foreign money", "外资", False),
+    ),
+    "funding": (
+        _id("funding_id", "funding layer", "资金层"),
+        _id("platform_id", "platform", "平台"),
+        _id("parent_id", "the layer that this one funds", "上层资金", required=False),
+        Column("source", "choice", "source", "来源", choices=SOURCES),
+        _money("amount_yuan", "amount", "金额"),
+        _percent("rate_pct", "rate", "利率", high=50),
+        Column("rate_type", "choice", "rate type", "利率类型", choices=("fixed", "floating")),
+        Column("reset_days", "count", "days between resets", "重定价周期", True, 1, 36500),
+        Column("maturity_days", "count", "days to maturity", "剩余期限", True, 0, 36500),
+        Column("seniority", "count", "seniority, 1 is most senior", "优先级", True, 1, 9),
+        _kept("funder_id", "id", "funder", "资金方"),
+        _kept("recall_trigger", "text", "recall trigger", "提前收回条件"),
+        _kept("recall_pct", "percent", "recalled share", "收回比例"),
+        _kept("notice_days", "count", "notice", "通知期"),
+        _kept("currency", "text", "currency", "币种"),
+        _kept("amount_currency", "number", "amount in its currency", "原币金额"),
+        _kept("segregated", "flag", "segregated", "隔离"),
+        _kept("related_party", "flag", "related party", "关联方"),
+    ),
+    "movements": (
+        Column("date", "date", "date", "日期"),
+        _id("platform_id", "platform", "平台"),
+        _id("party_id", "party", "一方"),
+        _id("counterparty_id", "counterparty", "对方"),
+        Column("kind", "text", "kind", "种类"),
+        _money("amount_yuan", "amount", "金额"),
+    ),
+    "exposures": (
+        _id("from_id", "from", "债权方"),
+        _id("to_id", "to", "债务方"),
+        _money("amount_yuan", "amount", "金额"),
+        Column("maturity_days", "count", "days to maturity", "剩余期限", True, 0, 36500),
+        Column("seniority", "count", "seniority", "优先级", True, 1, 9),
+    ),
+}
+
+OPTIONAL_TABLES = ("movements", "exposures")
+
+#: Columns that together name a row.
+KEYS: dict[str, tuple[str, ...]] = {
+    "accounts": ("account_id",),
+    "positions": ("account_id", "instrument_id"),
+    "instruments": ("instrument_id",),
+    "platforms": ("platform_id",),
+    "claims": (),
+    "funding": ("funding_id",),
+    "movements": (),
+    "exposures": (),
+}
+
+_I = pa.int64()
+_S = pa.string()
+
+
+def _li(name: str, en: str, zh: str, formula: str) -> Measure:
+    return Measure(name, _I, en, zh, "li", formula)
+
+
+def _n(name: str, en: str, zh: str, formula: str, unit: str = "count") -> Measure:
+    return Measure(name, _I, en, zh, unit, formula)
+
+
+_SCENARIO = Measure("scenario", _S, "scenario", "情景", "id", "")
+_PATH = _n("path", "path", "路径", "")
+_PLATFORM = Measure("platform_id", _S, "platform", "平台", "id", "")
+_DAY = _n("day", "trading day", "交易日", "M-4", "day")
+
+#: What one path says of one platform, in the order in which the cascade kernel writes it.
+PLATFORM_MEASURES: tuple[Measure, ...] = (
+    _n("accounts_with_debt", "accounts with debt", "有负债账户数", "M-35"),
+    _li("own_funds_before_li", "own funds before", "事前自有资金", "M-33"),
+    _li("margin_call_peak_li", "margin call, peak day", "追缴额（峰值日）", "M-31"),
+    _n("margin_call_peak_day", "day of the peak", "峰值日", "M-31", "day"),
+    _li("margin_call_peak_fundamental_li", "margin call at fundamental prices, peak day", "按基本面价格的追缴额（峰值日）", "M-31"),
+    _li("margin_call_issued_li", "margin calls issued", "发出追缴总额", "M-31"),
+    _li("margin_call_unanswered_li", "margin calls unanswered", "未补足追缴额", "M-31"),
+    _n("margin_coverage_ppm", "margin coverage, lowest day", "保证金覆盖率（最低日）", "M-32", "ppm"),
+    _n("margin_coverage_fundamental_ppm", "margin coverage at fundamental prices, lowest day", "按基本面价格的保证金覆盖率（最低日）", "M-32", "ppm"),
+    _n("accounts_called", "accounts called", "被追缴账户数", "M-31"),
+    _n("accounts_forced", "accounts forced to sell", "被强平账户数", "M-35"),
+    _n("accounts_in_deficit", "accounts in deficit", "穿仓账户数", "M-26"),
+    _li("sold_li", "forced sales", "强平卖出额", "M-25"),
+    _li("selling_cost_li", "cost of selling", "卖出费用", "M-25"),
+    _li("client_paid_li", "paid in by clients", "客户补入资金", "M-20"),
+    _li("repaid_li", "debt repaid", "偿还负债", "M-25"),
+    _li("loan_interest_li", "interest on loans", "融资利息", "M-12"),
+    _li("funding_interest_li", "interest on funding", "资金利息", "M-12"),
+    _li("pool_loss_li", "haircut loss of the pool", "流动性资产折价损失", "M-17"),
+    _li("deficit_li", "deficit", "穿仓额", "M-26"),
+    _li("absorbed_by_reserve_li", "absorbed by reserve", "风险准备金吸收", "M-27"),
+    _li("absorbed_by_own_capital_li", "absorbed by own capital", "自有资金吸收", "M-27"),
+    _li("absorbed_by_junior_li", "borne by junior funders", "劣后资金方承担", "M-27"),
+    _li("absorbed_by_senior_li", "borne by senior funders", "优先资金方承担", "M-27"),
+    _li("absorbed_by_claims_li", "borne by clients", "客户承担", "M-27"),
+    _li("deficit_unrealised_li", "deficit not yet realised", "未实现穿仓额", "M-37"),
+    _li("redemption_due_li", "redemption due", "到期兑付", "M-16"),
+    _li("redemption_paid_li", "redemption paid", "已兑付", "M-17"),
+    _li("redemption_segregated_li", "paid from segregated money", "隔离资金兑付", "M-16"),
+    _li("unpaid_end_li", "unpaid at the end", "期末未兑付", "M-17"),
+    _li("line_drawn_li", "bank line drawn", "动用授信", "M-17"),
+    _n("first_unpaid_day", "first unpaid redemption", "首次未兑付日", "M-36", "day"),
+    _n("own_funds_exhausted_day", "own funds exhausted on day", "自有资金耗尽日", "M-36", "day"),
+    _n("failure_day", "failed on day", "失败日", "M-28", "day"),
+    _li("loans_end_li", "loans at the end", "期末融资余额", "M-29"),
+    _li("in_transit_end_li", "repayments on the way at the end", "期末在途还款", "M-29"),
+    _li("cash_end_li", "cash at the end", "期末现金", "M-29"),
+    _li("pool_end_li", "liquid pool at the end", "期末流动性资产池", "M-29"),
+    _li("junior_end_li", "junior funding at the end", "期末劣后资金", "M-29"),
+    _li("senior_end_li", "senior funding at the end", "期末优先资金", "M-29"),
+    _li("claims_end_li", "claims at the end", "期末客户债权", "M-29"),
+    _li("reserve_end_li", "reserve at the end", "期末风险准备金", "M-29"),
+    _li("own_capital_end_li", "own capital at the end", "期末自有资金", "M-29"),
+    _li("account_cash_end_li", "cash in accounts at the end", "期末账户现金", "M-25"),
+)
+
+#: What one day of one path says of one platform, in the kernel's order.
+DAY_MEASURES: tuple[Measure, ...] = (
+    _li("margin_call_li", "margin call", "追缴额", "M-19"),
+    _li("deficit_li", "deficit so far", "累计穿仓额", "M-26"),
+    _li("own_funds_li", "own funds", "自有资金合计", "M-28"),
+    _li("unpaid_li", "unpaid redemption", "未兑付额", "M-17"),
+    _li("sold_li", "forced sales of the day", "当日强平卖出额", "M-25"),
+    _n("accounts_forced", "accounts forced to sell that day", "当日被强平账户数", "M-35"),
+)
+
+OUTPUTS: dict[str, tuple[Measure, ...]] = {
+    "outcomes": (
+        _SCENARIO, _PATH, _PLATFORM, *PLATFORM_MEASURES,
+        _li("loss_holding_li", "loss when holding", "持有不平仓损失", "M-30"),
+        _li("loss_without_impact_li", "loss when selling without impact", "无冲击平仓损失", "M-30"),
+        _li("loss_with_impact_li", "loss when selling with impact", "有冲击平仓损失", "M-30"),
+        _n("factor_low_ppm", "lowest level of the market factor", "市场因子最低水平", "M-9", "ppm"),
+        _n("basket_fundamental_low_ppm", "lowest value of the collateral basket, fundamental", "担保物篮子最低（基本面）", "M-7", "ppm"),
+        _n("basket_quoted_low_ppm", "lowest value of the collateral basket, quoted", "担保物篮子最低（报价）", "M-14", "ppm"),
+        _n("rounds_most", "most rounds on a day", "单日最多轮数", "M-22"),
+        _n("rounds_limit_days", "days that reached the round limit", "达到轮数上限的天数", "M-22"),
+    ),
+    "days": (
+        _SCENARIO, _PATH, _PLATFORM, _DAY, *DAY_MEASURES,
+        _n("factor_ppm", "market factor", "市场因子", "M-9", "ppm"),
+        _n("basket_fundamental_ppm", "collateral basket, fundamental", "担保物篮子（基本面）", "M-7", "ppm"),
+        _n("basket_quoted_ppm", "collateral basket, quoted", "担保物篮子（报价）", "M-14", "ppm"),
+        _n("locked", "locked instruments", "封死跌停证券数", "M-15"),
+    ),
+    "accounts": (
+        _SCENARIO, Measure("account_id", _S, "account", "账户", "id", ""), _PLATFORM,
+        _n("paths", "paths", "路径数", ""),
+        _n("called", "calls, summed over paths", "追缴次数（合计）", "M-20"),
+        _n("forced", "paths with a forced sale", "被强平路径数", "M-35"),
+        _n("in_deficit", "paths with a deficit", "穿仓路径数", "M-26"),
+        _li("deficit_sum_li", "deficit, summed over paths", "穿仓额（合计）", "M-26"),
+        _li("sold_sum_li", "forced sales, summed over paths", "强平卖出额（合计）", "M-25"),
+    ),
+    "instruments": (
+        _SCENARIO, Measure("instrument_id", _S, "instrument", "证券", "id", ""), _DAY,
+        _n("paths", "paths", "路径数", ""),
+        _li("quoted_sum_li", "close, summed over paths", "收盘价（合计）", "M-14"),
+        _li("fundamental_sum_li", "fundamental price, summed over paths", "基本面价格（合计）", "M-7"),
+        _n("sold_sum_shares", "shares sold, summed over paths", "卖出股数（合计）", "M-23"),
+        _n("locked", "paths on which it was locked at the open", "封死跌停路径数", "M-15"),
+    ),
+    "estimates": (
+        _SCENARIO, _PLATFORM,
+        Measure("measure", _S, "measure", "指标", "id", ""),
+        Measure("statistic", _S, "statistic", "统计量", "id", ""),
+        _n("day", "trading day, 0 for the whole run", "交易日（0为全程）", "M-41", "day"),
+        Measure("value", pa.float64(), "value", "数值", "", ""),
+        Measure("error", pa.float64(), "sampling error", "抽样误差", "", ""),
+        Measure("low", pa.float64(), "95% interval, low", "95%区间下限", "", ""),
+        Measure("high", pa.float64(), "95% interval, high", "95%区间上限", "", ""),
+        _n("paths", "paths", "路径数", ""),
+        Measure("unit", _S, "unit", "单位", "", ""),
+        Measure("formula", _S, "formula", "公式", "", ""),
+    ),
+}
+
+#: Days are 0 in the kernels when a thing never happened; a table shows null.
+NULL_WHEN_ZERO = ("margin_call_peak_day", "first_unpaid_day", "own_funds_exhausted_day", "failure_day")
+
+
+def schema(table: str) -> pa.Schema:
+    """The Arrow schema of one output table."""
+    return pa.schema([pa.field(m.name, m.arrow) for m in OUTPUTS[table]])
+
+
+def label(table: str, name: str, language: str) -> str:
+    """The heading of an output column in ``en`` or ``zh``."""
+    for measure in OUTPUTS[table]:
+        if measure.name == name:
+            return measure.zh if language == "zh" else measure.en
+    raise KeyError(f"{table}.{name}")

@@ -1,0 +1,42 @@
+"""Arithmetic only: draws, returns, prices, liquidity, cascade.
+
+No pandas, no files, no Dask, no exceptions. All compiler options stand in :func:`kernel`. The
+plain twin of the cascade is ``tests/plain.py``; both follow ``docs/method.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def sources_digest() -> str:
+    """The SHA-256 of all kernel sources, in file order: what the numbers depend on."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _use_own_cache() -> None:
+    # Numba's disk cache does not see an edit in another file's function and would go on giving
+    # the old numbers. A folder named by the digest of all sources makes that impossible.
+    root = os.environ.get("STRESSLAB_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(root) / "stresslab" / "kernels" / sources_digest()[:16]
+    numba.config.CACHE_DIR = str(folder)
+
+
+_use_own_cache()
+
+
+def kernel(function: F) -> F:
+    """Compile a function: released GIL, disk cache, and no fastmath, so that bits never depend on the compiler's taste."""
+    compiled: F = numba.njit(nogil=True, cache=True, fastmath=False, _nrt=False)(function)
+    return compiled

@@ -1,0 +1,813 @@
+"""The cascade of forced sales on one path, in integers: section 5 of ``docs/method.md``.
+
+A day is: open, pay, call, rounds of respond → fill → impact → settle, write off, close. Each step is a kernel of its
+own, because a book that is cut by accounts exchanges only the demand per instrument (and sums per
+platform) between the steps. Names and rules are those of the plain twin, ``tests/plain.py``.
+
+Accounts, positions, instruments, platforms and layers are arrays of records: one record is one or two cache
+lines, and a kernel receives a handful of arrays instead of a hundred columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stresslab.kernels import kernel
+from stresslab.kernels.draws import STREAM_ANSWERS, words
+from stresslab.kernels.liquidity import IMPACT_NONE, LAYERS, absorb, fall, fill, price_after, sell_pool, share_up
+from stresslab.kernels.prices import PPB, clip, decay, limits, target
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+Records = Any  # an array of records; numpy's stubs have no type for fields
+Record = Any
+
+PPM = 1_000_000
+YEAR_BP = 3_650_000  # 365 days × 10,000 bp
+#: Relative slack of the screen in `respond`: far above the error of its three float operations.
+SCREEN_SLACK = 1e-9
+
+
+def _record(*fields: str) -> np.dtype[np.void]:
+    # Fields are int64 unless the name says another type after a colon. Fields that index are unsigned: compiled
+    # code then needs no test for a negative index, which is worth half the time of the inner loops.
+    return np.dtype([(f.split(":")[0], f.split(":")[1] if ":" in f else "i8") for f in fields], align=True)
+
+
+#: What the accounts are, sorted by id, one cache line each; positions of an account are rows first to last − 1.
+ACCOUNT = _record(
+    "cash", "debt", "first:u8", "last:u8", "platform:u4", "rate_bp:i4", "rate_after_bp:i4", "switch_day:i4",
+    "warning_bp:i4", "liquidation_bp:i4", "restore_bp:i4", "investor_type:u1", "full_sale:u1",
+)
+POSITION = _record("instrument:u4", "shares:i4", "sellable:i4")
+#: Prices and ticks in 厘, sigma daily, capacity in shares a day.
+INSTRUMENT = _record(
+    "price", "tick", "lot", "limit_bp", "volume", "capacity", "suspended", "cost_bp", "sigma:f8"
+)
+PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims")
+#: Cumulative amounts due, days 0..T × platforms: from the platform's own tiers, and from segregated money.
+DUE = _record("own", "segregated")
+#: Funding layers; row p is the bank line of platform p, the layers of the book follow.
+LAYER = _record("platform:u4", "amount", "rate_bp", "rate_after_bp", "switch_day", "junior")
+
+#: What an account is today, one cache line; `value` is its collateral A at the last exact mark.
+ACCOUNT_STATE = _record(
+    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "call_day:i4", "answer_day:i4", "served_day:i4",
+    "forced_day:i4", "begun:i4",
+)
+#: What happened to an account on the path.
+ACCOUNT_TALLY = _record("calls", "deficit", "sold")
+POSITION_STATE = _record("shares:i4", "sellable:i4", "order:i4")
+INSTRUMENT_STATE = _record(
+    "close", "price", "price_before", "low", "opening", "sold_today", "left", "keep", "gap", "demand", "filled", "locked"
+)
+PLATFORM_STATE = _record(
+    "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
+    "deficit_today", "covered", "to_cover", "covered_fundamental", "call", "call_fundamental",
+)
+LAYER_STATE = _record("amount", "carry")
+
+#: What a path says of each platform: the measures of ``glossary.PLATFORM_MEASURES``, in their order.
+OUTCOME = _record(
+    "accounts_with_debt", "own_funds_before_li", "margin_call_peak_li", "margin_call_peak_day",
+    "margin_call_peak_fundamental_li", "margin_call_issued_li", "margin_call_unanswered_li", "margin_coverage_ppm",
+    "margin_coverage_fundamental_ppm", "accounts_called", "accounts_forced", "accounts_in_deficit", "sold_li",
+    "selling_cost_li", "client_paid_li", "repaid_li", "loan_interest_li", "funding_interest_li", "pool_loss_li",
+    "deficit_li", "absorbed_by_reserve_li", "absorbed_by_own_capital_li", "absorbed_by_junior_li",
+    "absorbed_by_senior_li", "absorbed_by_claims_li", "deficit_unrealised_li", "redemption_due_li",
+    "redemption_paid_li", "redemption_segregated_li", "unpaid_end_li", "line_drawn_li", "first_unpaid_day",
+    "own_funds_exhausted_day", "failure_day", "loans_end_li", "in_transit_end_li", "cash_end_li", "pool_end_li",
+    "junior_end_li", "senior_end_li", "claims_end_li", "reserve_end_li", "own_capital_end_li", "account_cash_end_li",
+)
+#: What each day says of each platform: ``glossary.DAY_MEASURES``.
+DAY = _record("margin_call_li", "deficit_li", "own_funds_li", "unpaid_li", "sold_li", "accounts_forced")
+#: What each day says of each instrument.
+TAPE = _record("quoted", "locked", "sold_shares")
+
+
+class Terms(NamedTuple):
+    """What the scenario says about selling, answering and paying."""
+
+    calendar: I64  # calendar day of each trading day 0..T
+    answer_bp: I64  # one entry per investor type
+    mood_bp: int
+    grace_days: int
+    impact: int
+    impact_coefficient: float
+    permanent_bp: int
+    decay_ppb: int
+    cost_share_bp: int
+    selling_cost_bp: int
+    rounds_max: int
+    pool_haircut_bp: int
+    payment_grace_days: int
+    call_all_after_failure: bool
+
+
+class Facts(NamedTuple):
+    """Everything that a path reads and never writes: arrays of the records above."""
+
+    account: Records
+    position: Records
+    instrument: Records
+    platform: Records
+    due: Records  # days 0..T × platforms
+    layer: Records
+    terms: Terms
+
+
+class State(NamedTuple):
+    """Everything that a path writes while it runs; reset by :func:`begin`."""
+
+    account: Records
+    tally: Records
+    position: Records
+    instrument: Records
+    platform: Records
+    layer: Records
+    live: U64  # accounts with debt, compacted; counts[0] of them
+    need: NDArray[np.float64]  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
+    seller: U64  # accounts with orders in this round; counts[1] of them
+    counts: I64
+    room: I64
+    taken: I64
+
+
+class Story(NamedTuple):
+    """What a path tells: per platform, per day and platform, per day and instrument, and about rounds."""
+
+    outcome: Records  # platforms
+    days: Records  # days 0..T × platforms, day 0 empty
+    tape: Records  # days 0..T × instruments, day 0 empty
+    rounds: I64  # [most rounds on a day, days at the round limit]
+
+
+def records(dtype: np.dtype[np.void], *shape: int) -> Records:
+    """An array of zeroed records whose fields are attributes, compiled or not."""
+    return np.zeros(shape, dtype).view(np.recarray)
+
+
+def new_state(facts: Facts) -> State:
+    """A state of the right shape for these facts, to be reset by :func:`begin` for each path."""
+    n = facts.account.size
+    return State(
+        account=records(ACCOUNT_STATE, n),
+        tally=records(ACCOUNT_TALLY, n),
+        position=records(POSITION_STATE, facts.position.size),
+        instrument=records(INSTRUMENT_STATE, facts.instrument.size),
+        platform=records(PLATFORM_STATE, facts.platform.size),
+        layer=records(LAYER_STATE, facts.layer.size),
+        live=np.zeros(n, np.uint64),
+        need=np.zeros(n, np.float64),
+        seller=np.zeros(n, np.uint64),
+        counts=np.zeros(2, np.int64),
+        room=np.zeros(LAYERS, np.int64),
+        taken=np.zeros(LAYERS, np.int64),
+    )
+
+
+def new_story(facts: Facts) -> Story:
+    """An empty story of the right shape for one path of these facts."""
+    days = facts.terms.calendar.size
+    return Story(
+        outcome=records(OUTCOME, facts.platform.size),
+        days=records(DAY, days, facts.platform.size),
+        tape=records(TAPE, days, facts.instrument.size),
+        rounds=np.zeros(2, np.int64),
+    )
+
+
+@kernel
+def begin(f: Facts, s: State) -> None:
+    """Reset a state to the book."""
+    s.counts[0] = 0
+    for p in range(f.platform.size):
+        fact, now = f.platform[p], s.platform[p]
+        now.cash, now.pool, now.line = fact.cash, fact.pool, fact.line
+        now.reserve, now.own_capital, now.claims = fact.reserve, fact.own_capital, fact.claims
+        now.in_transit = now.repaid_today = now.loans = now.recalled = now.deficit_today = 0
+    for k in range(f.layer.size):
+        s.layer[k].amount = f.layer[k].amount
+        s.layer[k].carry = 0
+    for i in range(f.instrument.size):
+        stock = s.instrument[i]
+        stock.close = f.instrument[i].price
+        stock.keep = PPB
+        stock.gap = stock.demand = stock.filled = 0
+    for row in range(f.position.size):
+        s.position[row].shares = f.position[row].shares
+        s.position[row].sellable = f.position[row].sellable
+        s.position[row].order = 0
+    for n in range(f.account.size):
+        _begin_account(n, f.account[n], s)
+
+
+@kernel
+def _begin_account(n: int, fact: Record, s: State) -> None:
+    now = s.account[n]
+    now.cash, now.debt = fact.cash, fact.debt
+    now.carry = now.call_amount = now.call_day = now.answer_day = now.recall = now.begun = 0
+    now.served_day = now.forced_day = 0
+    tally = s.tally[n]
+    tally.calls = tally.deficit = tally.sold = 0
+    if fact.debt > 0:
+        s.live[s.counts[0]] = n
+        s.counts[0] += 1
+        s.platform[fact.platform].loans += fact.debt
+
+
+@kernel
+def begin_story(f: Facts, s: State, story: Story) -> None:
+    """Reset a story to the day before the first; the state must have begun."""
+    story.rounds[:] = 0
+    for p in range(f.platform.size):
+        o = story.outcome[p]
+        o.own_funds_before_li = f.platform[p].reserve + f.platform[p].own_capital
+        o.margin_coverage_ppm = o.margin_coverage_fundamental_ppm = PPM
+        o.accounts_with_debt = 0
+        o.margin_call_peak_li = o.margin_call_peak_day = o.margin_call_peak_fundamental_li = 0
+        o.margin_call_issued_li = o.margin_call_unanswered_li = 0
+        o.accounts_called = o.accounts_forced = o.accounts_in_deficit = 0
+        o.sold_li = o.selling_cost_li = o.client_paid_li = o.repaid_li = 0
+        o.loan_interest_li = o.funding_interest_li = o.pool_loss_li = o.deficit_li = 0
+        o.absorbed_by_reserve_li = o.absorbed_by_own_capital_li = o.absorbed_by_junior_li = 0
+        o.absorbed_by_senior_li = o.absorbed_by_claims_li = o.deficit_unrealised_li = 0
+        o.redemption_due_li = o.redemption_paid_li = o.redemption_segregated_li = o.line_drawn_li = 0
+        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = o.account_cash_end_li = 0
+        for day in range(f.terms.calendar.size):
+            story.days[day, p].sold_li = 0
+            story.days[day, p].accounts_forced = 0
+    for j in range(s.counts[0]):
+        story.outcome[f.account[s.live[j]].platform].accounts_with_debt += 1
+
+
+@kernel
+def open_market(day: int, fundamental: I64, f: Facts, s: State, tape: Records) -> None:
+    """Quote every instrument for the day: decay, target, limits, lock, capacity (M-13 to M-15)."""
+    for i in range(f.instrument.size):
+        fact, now = f.instrument[i], s.instrument[i]
+        low, high = limits(now.close, fact.tick, fact.limit_bp)
+        now.low = low
+        now.gap = now.gap * f.terms.decay_ppb // PPB
+        if fact.suspended == 0:
+            now.price = clip(target(fundamental[i], now.keep, now.gap, fact.tick), low, high)
+            now.locked = 1 if sealed(now.price, now.close, low, fact.limit_bp) else 0
+        else:
+            now.price = now.close
+            now.locked = 1
+        now.opening = now.price
+        now.sold_today = 0
+        now.left = 0 if now.locked == 1 else fact.capacity
+        tape[day, i].locked = now.locked
+
+
+@kernel
+def sealed(price: int, close: int, low: int, limit_bp: int) -> bool:
+    """Whether a price stands at a real lower limit, where nobody buys (M-15)."""
+    return limit_bp > 0 and low < close and price == low
+
+
+@kernel
+def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, int]:
+    """The interest of some calendar days on a balance, and the remainder carried (M-12)."""
+    total = balance * rate_bp * days + carry
+    return total // YEAR_BP, total % YEAR_BP
+
+
+@kernel
+def open_accounts(
+    day: int, path: int, seed: int, fundamental: I64, fall_bp: int, f: Facts, s: State, outcome: Records
+) -> None:
+    """Accrue, mark, measure and call every account with debt, in one pass (M-12, M-19, M-20)."""
+    # Arrays are taken out of the bundles once: inside a loop each extraction would count references.
+    facts, accounts, lenders, need_of, live = f.account, s.account, s.platform, s.need, s.live
+    position, held, stocks, tally, terms = f.position, s.position, s.instrument, s.tally, f.terms
+    nights = terms.calendar[day] - terms.calendar[day - 1]
+    for p in range(lenders.size):
+        sums = lenders[p]
+        sums.covered = sums.to_cover = sums.covered_fundamental = sums.call = sums.call_fundamental = 0
+    for j in range(s.counts[0]):
+        n = live[j]
+        fact, now = facts[n], accounts[n]
+        sums, o = lenders[fact.platform], outcome[fact.platform]
+        rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
+        charge, now.carry = interest(now.debt, rate, nights, now.carry)
+        now.debt += charge
+        sums.loans += charge
+        sums.own_capital += charge
+        o.loan_interest_li += charge
+        quoted = now.cash
+        deep = now.cash
+        for row in range(fact.first, fact.last):
+            shares = held[row].shares
+            i = position[row].instrument
+            quoted += shares * stocks[i].price
+            deep += shares * fundamental[i]
+        warned = (fact.warning_bp * now.debt + 9_999) // 10_000
+        line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
+        sums.call += max(0, warned - quoted)
+        sums.call_fundamental += max(0, warned - deep)
+        sums.to_cover += line
+        sums.covered += min(quoted, line)
+        sums.covered_fundamental += min(deep, line)
+        now.value = quoted
+        if now.call_day > 0 or quoted * 10_000 < fact.warning_bp * now.debt:
+            word = words(seed, path, day, STREAM_ANSWERS, n)
+            tally[n].calls += call(day, np.int64(word[0]), np.int64(word[1]), fall_bp, fact, now, o, terms)
+            if tally[n].calls == 1 and now.call_day == day:
+                o.accounts_called += 1
+        need_of[j] = need(day, fact, now, o.failure_day, terms)
+
+
+@kernel
+def call(
+    day: int, word: int, next_word: int, fall_bp: int, fact: Record, now: Record, o: Record, terms: Terms
+) -> int:
+    """Take an answer that arrives, lapse a call that is cured, issue a new one; the number issued (M-20)."""
+    if now.call_day > 0 and now.answer_day == day:
+        now.cash += now.call_amount
+        now.value += now.call_amount
+        o.client_paid_li += now.call_amount
+        o.margin_call_unanswered_li -= now.call_amount
+        now.call_day = 0
+    below = now.value * 10_000 < fact.warning_bp * now.debt
+    if now.call_day > 0 and not below:
+        o.margin_call_unanswered_li -= now.call_amount
+        now.call_day = 0
+    if now.call_day > 0 or not below:
+        return 0
+    now.call_amount = (fact.warning_bp * now.debt + 9_999) // 10_000 - now.value
+    now.call_day = day
+    now.answer_day = 0
+    o.margin_call_issued_li += now.call_amount
+    o.margin_call_unanswered_li += now.call_amount
+    willing = terms.answer_bp[fact.investor_type] * max(0, 100_000_000 - terms.mood_bp * fall_bp) // 100_000_000
+    if terms.grace_days > 0 and word * 10_000 < willing * 4_294_967_296:
+        now.answer_day = day + 1 + next_word * terms.grace_days // 4_294_967_296
+    return 1
+
+
+@kernel
+def need(day: int, fact: Record, now: Record, failed: int, terms: Terms) -> float:
+    """The share of its collateral that keeps an account on its liquidation line; 2 if it must be looked at anyway.
+
+    A float that only screens: who must sell is decided by :func:`triggers`, in integers.
+    """
+    overdue = now.call_day > 0 and day > now.call_day + terms.grace_days
+    run_off = terms.call_all_after_failure and 0 < failed < day
+    if overdue or run_off or now.recall > 0 or now.begun == 1 or now.value == 0:
+        return 2.0
+    return fact.liquidation_bp * now.debt / (now.value * 10_000.0)
+
+
+@kernel
+def measure(day: int, s: State, story: Story) -> None:
+    """Keep the day's gross margin call and coverage if they are the worst so far (M-31, M-32)."""
+    for p in range(s.platform.size):
+        sums, o = s.platform[p], story.outcome[p]
+        story.days[day, p].margin_call_li = sums.call
+        if sums.call > o.margin_call_peak_li:
+            o.margin_call_peak_li = sums.call
+            o.margin_call_peak_day = day
+        o.margin_call_peak_fundamental_li = max(o.margin_call_peak_fundamental_li, sums.call_fundamental)
+        if sums.to_cover > 0:
+            o.margin_coverage_ppm = min(o.margin_coverage_ppm, ppm(sums.covered, sums.to_cover))
+            deep = ppm(sums.covered_fundamental, sums.to_cover)
+            o.margin_coverage_fundamental_ppm = min(o.margin_coverage_fundamental_ppm, deep)
+
+
+@kernel
+def ppm(part: int, whole: int) -> int:
+    """⌊10⁶ × part / whole⌋ for 0 ≤ part ≤ whole, without overflow."""
+    # = 10⁶ − ⌈10⁶ (whole − part) / whole⌉, the form that share_up gives.
+    return PPM - share_up(whole - part, PPM, whole)
+
+
+@kernel
+def pay(day: int, f: Facts, s: State, story: Story) -> None:
+    """Accrue funding interest, take in repayments, pay what is due by tier, recall loans for the rest (M-12, M-17, M-18)."""
+    nights = f.terms.calendar[day] - f.terms.calendar[day - 1]
+    for k in range(f.layer.size):
+        layer, now = f.layer[k], s.layer[k]
+        rate = layer.rate_bp if day < layer.switch_day else layer.rate_after_bp
+        charge, now.carry = interest(now.amount, rate, nights, now.carry)
+        now.amount += charge
+        s.platform[layer.platform].own_capital -= charge
+        story.outcome[layer.platform].funding_interest_li += charge
+    for p in range(f.platform.size):
+        lender, o = s.platform[p], story.outcome[p]
+        lender.cash += lender.in_transit
+        lender.in_transit = 0
+        o.redemption_segregated_li = f.due[day, p].segregated
+        o.redemption_due_li = f.due[day, p].own
+        if o.failure_day == 0:
+            pay_by_tier(lender, s.layer[p], o, f.terms.pool_haircut_bp)
+        unpaid = o.redemption_due_li - o.redemption_paid_li
+        story.days[day, p].unpaid_li = unpaid
+        if unpaid > 0 and o.failure_day == 0:
+            if o.first_unpaid_day == 0:
+                o.first_unpaid_day = day
+            if unpaid > lender.recalled:
+                recall_loans(p, unpaid - lender.recalled, f, s)
+
+
+@kernel
+def pay_by_tier(lender: Record, line: Record, o: Record, haircut_bp: int) -> None:
+    """Pay what is due from cash, then the pool, then the bank line (M-17)."""
+    need = o.redemption_due_li - o.redemption_paid_li
+    sold, brought = sell_pool(need - lender.cash, lender.pool, haircut_bp)
+    lender.pool -= sold
+    lender.cash += brought
+    lender.own_capital -= sold - brought
+    o.pool_loss_li += sold - brought
+    drawn = min(max(0, need - lender.cash), lender.line)
+    lender.line -= drawn
+    lender.cash += drawn
+    line.amount += drawn
+    o.line_drawn_li += drawn
+    paid = min(need, lender.cash)
+    lender.cash -= paid
+    lender.claims -= paid
+    o.redemption_paid_li += paid
+
+
+@kernel
+def recall_loans(p: int, missing: int, f: Facts, s: State) -> None:
+    """Call the same share of every loan of a platform, rounded up, so that ``missing`` comes in (M-18)."""
+    loans = s.platform[p].loans
+    part = min(missing, loans)
+    for j in range(s.counts[0]):
+        now = s.account[s.live[j]]
+        if f.account[s.live[j]].platform == p:
+            more = min(share_up(now.debt, part, loans), now.debt - now.recall)
+            s.need[j] = 2.0
+            now.recall += more
+            s.platform[p].recalled += more
+
+
+@kernel
+def repay(amount: int, now: Record, lender: Record, o: Record) -> None:
+    """Book a repayment of an account: debt and recall fall, the platform has the money tomorrow (M-25)."""
+    now.debt -= amount
+    lender.loans -= amount
+    lender.repaid_today += amount
+    o.repaid_li += amount
+    lifted = min(now.recall, amount)
+    if now.debt == 0:
+        lifted = now.recall
+    now.recall -= lifted
+    lender.recalled -= lifted
+
+
+@kernel
+def shares_value(fact: Record, position: Records, held: Records, instrument: Records) -> int:
+    """The value of an account's shares at current quoted prices, 厘 (M-3)."""
+    total = 0
+    for row in range(fact.first, fact.last):
+        total += held[row].shares * instrument[position[row].instrument].price
+    return total
+
+
+@kernel
+def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: int) -> int:
+    """The value v to sell so that m is back on the restore line, or ``most`` if no sale can do it (M-21).
+
+    ``shortfall`` is restore line × D − 10⁴ A, positive, in 厘 × bp. Source: (A − v) / (D − v (1 − c)) = ρ.
+    """
+    denominator = restore_bp * (10_000 - cost_share_bp) - 100_000_000
+    if denominator <= 0:
+        return most
+    whole, rest = shortfall // denominator, shortfall % denominator
+    if whole > most // 10_000:
+        return most
+    return whole * 10_000 + (rest * 10_000 + denominator - 1) // denominator
+
+
+@kernel
+def triggers(day: int, fact: Record, now: Record, failed: int, terms: Terms) -> tuple[bool, bool, bool]:
+    """Whether an account must sell now: by its line or an overdue call, by a recall, in full (M-21)."""
+    by_line = now.value * 10_000 < fact.liquidation_bp * now.debt
+    if now.served_day == day:
+        return by_line, False, by_line and now.begun == 1
+    overdue = now.call_day > 0 and day > now.call_day + terms.grace_days
+    run_off = terms.call_all_after_failure and 0 < failed < day
+    return by_line or overdue, now.recall > 0, run_off or now.begun == 1
+
+
+@kernel
+def respond(day: int, worst: float, f: Facts, s: State, story: Story) -> bool:
+    """Ask every account with debt whether it must sell; write orders and demand; say whether anybody ordered (M-21, M-22).
+
+    ``worst`` is the lowest price of the day over its opening price, 1 in the first round. An account that stays on its
+    line if all its collateral falls that far is passed over; the test itself is in integers.
+    """
+    s.counts[1] = 0
+    for j in range(s.counts[0]):
+        if s.need[j] < worst * (1.0 - SCREEN_SLACK):
+            continue
+        n = s.live[j]
+        fact, now = f.account[n], s.account[n]
+        if now.debt == 0:
+            continue
+        if now.served_day == day or worst < 1.0:
+            now.value = now.cash + shares_value(fact, f.position, s.position, s.instrument)
+        o = story.outcome[fact.platform]
+        by_line, by_recall, in_full = triggers(day, fact, now, o.failure_day, f.terms)
+        if by_line or by_recall or in_full:
+            now.served_day = day
+            s.need[j] = 2.0
+            if place_orders(n, by_line, by_recall, in_full, f, s, o):
+                s.seller[s.counts[1]] = n
+                s.counts[1] += 1
+                if now.forced_day == 0:
+                    o.accounts_forced += 1
+                if now.forced_day < day:
+                    story.days[day, fact.platform].accounts_forced += 1
+                now.forced_day = day
+    return s.counts[1] > 0
+
+
+@kernel
+def place_orders(n: int, by_line: bool, by_recall: bool, in_full: bool, f: Facts, s: State, o: Record) -> bool:
+    """Repay from cash, size the sale, spread it over what may be sold today; whether anything was ordered (M-21, M-22)."""
+    fact, now = f.account[n], s.account[n]
+    paid = min(now.cash, now.debt if by_line or in_full else now.recall)
+    now.cash -= paid
+    repay(paid, now, s.platform[fact.platform], o)
+    if now.debt == 0:
+        return False
+    held = shares_value(fact, f.position, s.position, s.instrument)
+    if in_full or (by_line and fact.full_sale == 1):
+        amount = held
+    else:
+        amount = 0
+        shortfall = fact.restore_bp * now.debt - 10_000 * (held + now.cash)
+        if by_line and shortfall > 0:
+            amount = amount_to_sell(shortfall, fact.restore_bp, f.terms.cost_share_bp, held)
+        if by_recall:
+            net = 10_000 - f.terms.cost_share_bp
+            amount = max(amount, (now.recall * 10_000 + net - 1) // net)
+    if amount == 0:
+        return False
+    if amount >= held:
+        now.begun = 1
+    return spread(fact, amount, f, s)
+
+
+@kernel
+def spread(fact: Record, amount: int, f: Facts, s: State) -> bool:
+    """Order an amount pro rata to value from the positions that may be sold today, in whole lots (M-22)."""
+    offered = 0
+    for row in range(fact.first, fact.last):
+        stock = s.instrument[f.position[row].instrument]
+        if stock.left > 0:
+            offered += s.position[row].sellable * stock.price
+    if offered == 0:
+        return False
+    for row in range(fact.first, fact.last):
+        i = f.position[row].instrument
+        mine, stock = s.position[row], s.instrument[i]
+        wanted = 0
+        if stock.left > 0 and mine.sellable > 0:
+            wanted = mine.sellable
+            if amount < offered:
+                lot = f.instrument[i].lot
+                lots = (share_up(amount, mine.sellable, offered) + lot - 1) // lot
+                wanted = min(wanted, lots * lot)
+            stock.demand += wanted
+        mine.order = wanted
+    return True
+
+
+@kernel
+def fill_orders(f: Facts, s: State) -> None:
+    """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23)."""
+    for j in range(s.counts[1]):
+        fact = f.account[s.seller[j]]
+        for row in range(fact.first, fact.last):
+            mine = s.position[row]
+            if mine.order > 0:
+                stock = s.instrument[f.position[row].instrument]
+                mine.order = fill(mine.order, stock.left, stock.demand)
+                stock.filled += mine.order
+
+
+@kernel
+def move_prices(f: Facts, s: State) -> float:
+    """Move prices by the day's cumulative sales, close what is rationed or locked; the lowest price over opening (M-24)."""
+    worst = 1.0
+    for i in range(f.instrument.size):
+        fact, now = f.instrument[i], s.instrument[i]
+        now.price_before = now.price
+        if now.demand > 0:
+            rationed = now.demand > now.left
+            now.sold_today += now.filled
+            drop = fall(f.terms.impact, f.terms.impact_coefficient, fact.sigma, now.sold_today, fact.volume)
+            now.price = price_after(now.opening, now.price, now.low, fact.tick, drop)
+            now.left -= now.filled
+            if rationed or sealed(now.price, now.close, now.low, fact.limit_bp):
+                now.left = 0
+            now.demand = now.filled = 0
+        worst = min(worst, now.price / now.opening)
+    return worst
+
+
+@kernel
+def settle(day: int, f: Facts, s: State, story: Story) -> None:
+    """Pay for the fills, charge the costs, repay debt; the rest is the client's (M-25)."""
+    for j in range(s.counts[1]):
+        n = s.seller[j]
+        fact, now = f.account[n], s.account[n]
+        lender, o = s.platform[fact.platform], story.outcome[fact.platform]
+        for row in range(fact.first, fact.last):
+            mine = s.position[row]
+            if mine.order > 0:
+                i = f.position[row].instrument
+                gross = mine.order * ((s.instrument[i].price_before + s.instrument[i].price) // 2)
+                cost = (gross * f.instrument[i].cost_bp + 9_999) // 10_000
+                paid = min(now.debt, gross - cost)
+                mine.shares -= mine.order
+                mine.sellable -= mine.order
+                mine.order = 0
+                now.cash += gross - cost - paid
+                s.tally[n].sold += gross
+                repay(paid, now, lender, o)
+                o.sold_li += gross
+                o.selling_cost_li += cost
+                story.days[day, fact.platform].sold_li += gross
+
+
+@kernel
+def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
+    """Rounds of forced sales until nobody must sell, or the round limit (M-21 to M-25)."""
+    worst = 1.0
+    for r in range(f.terms.rounds_max):
+        if not respond(day, worst, f, s, story):
+            return
+        fill_orders(f, s)
+        worst = move_prices(f, s)
+        settle(day, f, s, story)
+        story.rounds[0] = max(story.rounds[0], r + 1)
+    story.rounds[1] += 1
+
+
+@kernel
+def write_off(f: Facts, s: State, outcome: Records) -> None:
+    """Write off what accounts with nothing left still owe; drop accounts without debt from the live list (M-26)."""
+    kept = 0
+    for j in range(s.counts[0]):
+        n = s.live[j]
+        if s.need[j] >= 1.0 - SCREEN_SLACK:  # only an account that was looked at can be finished
+            fact, now = f.account[n], s.account[n]
+            if now.debt > 0 and now.cash == 0 and not has_shares(fact, s.position):
+                lender = s.platform[fact.platform]
+                s.tally[n].deficit = now.debt
+                lender.deficit_today += now.debt
+                lender.loans -= now.debt
+                lender.recalled -= now.recall
+                now.recall = 0
+                now.debt = 0
+                outcome[fact.platform].accounts_in_deficit += 1
+            if now.debt == 0:
+                continue
+        s.live[kept] = n
+        kept += 1
+    s.counts[0] = kept
+
+
+@kernel
+def has_shares(fact: Record, held: Records) -> bool:
+    """Whether an account still holds a share."""
+    for row in range(fact.first, fact.last):  # noqa: SIM110  (compiled code knows no generator expressions)
+        if held[row].shares > 0:
+            return True
+    return False
+
+
+@kernel
+def layer_sums(p: int, layer: Records, now: Records) -> tuple[int, int]:
+    """Junior and senior funding of platform p, legal amounts in 厘; the bank line is senior."""
+    junior = 0
+    senior = 0
+    for k in range(layer.size):
+        if layer[k].platform == p:
+            if layer[k].junior == 1:
+                junior += now[k].amount
+            else:
+                senior += now[k].amount
+    return junior, senior
+
+
+@kernel
+def absorb_deficit(p: int, f: Facts, s: State, o: Record) -> None:
+    """Send the day's deficits of platform p down the waterfall (M-27)."""
+    lender = s.platform[p]
+    junior, senior = layer_sums(p, f.layer, s.layer)
+    s.room[0] = lender.reserve
+    s.room[1] = lender.own_capital
+    s.room[2] = junior - o.absorbed_by_junior_li
+    s.room[3] = senior - o.absorbed_by_senior_li
+    s.room[4] = lender.claims - o.absorbed_by_claims_li
+    absorb(lender.deficit_today, s.room, s.taken)
+    lender.reserve -= s.taken[0]
+    lender.own_capital -= s.taken[1]
+    o.absorbed_by_reserve_li += s.taken[0]
+    o.absorbed_by_own_capital_li += s.taken[1]
+    o.absorbed_by_junior_li += s.taken[2]
+    o.absorbed_by_senior_li += s.taken[3]
+    o.absorbed_by_claims_li += s.taken[4]
+    o.deficit_li += lender.deficit_today
+    lender.deficit_today = 0
+
+
+@kernel
+def close(day: int, f: Facts, s: State, story: Story) -> None:
+    """Absorb the day's deficits, decide failure, remember impact (M-24, M-27, M-28)."""
+    for p in range(f.platform.size):
+        lender, o = s.platform[p], story.outcome[p]
+        if lender.deficit_today > 0:
+            absorb_deficit(p, f, s, o)
+        lender.in_transit = lender.repaid_today
+        lender.repaid_today = 0
+        own_funds = lender.reserve + lender.own_capital
+        if own_funds <= 0 and o.own_funds_exhausted_day == 0:
+            o.own_funds_exhausted_day = day
+        late = f.due[max(0, day - f.terms.payment_grace_days), p].own
+        if o.failure_day == 0 and (own_funds <= 0 or o.redemption_paid_li < late):
+            o.failure_day = day
+        story.days[day, p].deficit_li = o.deficit_li
+        story.days[day, p].own_funds_li = own_funds
+    for i in range(f.instrument.size):
+        stock = s.instrument[i]
+        if stock.price < stock.opening:
+            drop = (stock.opening - stock.price) * PPB // stock.opening
+            stock.keep, stock.gap = decay(stock.keep, stock.gap, drop, f.terms.permanent_bp)
+        stock.close = stock.price
+        story.tape[day, i].quoted = stock.price
+        story.tape[day, i].sold_shares = stock.sold_today
+
+
+@kernel
+def hole(fact: Record, now: Record, fundamental: I64, f: Facts, s: State) -> int:
+    """The debt of an account that its collateral would not cover at fundamental prices less costs, 厘 (M-30)."""
+    worth = 0
+    for row in range(fact.first, fact.last):
+        worth += s.position[row].shares * fundamental[f.position[row].instrument]
+    worth = worth - (worth * f.terms.selling_cost_bp + 9_999) // 10_000
+    return max(0, now.debt - worth - now.cash)
+
+
+@kernel
+def finish(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
+    """Write the last day's holes and balances into the outcome (M-29, M-37)."""
+    for j in range(s.counts[0]):
+        n = s.live[j]
+        outcome[f.account[n].platform].deficit_unrealised_li += hole(f.account[n], s.account[n], fundamental, f, s)
+    for n in range(f.account.size):
+        outcome[f.account[n].platform].account_cash_end_li += s.account[n].cash
+    for p in range(f.platform.size):
+        lender, o = s.platform[p], outcome[p]
+        o.junior_end_li, o.senior_end_li = layer_sums(p, f.layer, s.layer)
+        o.unpaid_end_li = o.redemption_due_li - o.redemption_paid_li
+        o.loans_end_li, o.in_transit_end_li = lender.loans, lender.in_transit
+        o.cash_end_li, o.pool_end_li, o.claims_end_li = lender.cash, lender.pool, lender.claims
+        o.reserve_end_li, o.own_capital_end_li = lender.reserve, lender.own_capital
+
+
+@kernel
+def run_path(path: int, seed: int, fundamental: I64, factor_bp: I64, f: Facts, s: State, story: Story) -> None:
+    """Run the cascade over all days of one path; ``fundamental`` is days 0..T × instruments, ``factor_bp`` days 0..T."""
+    begin(f, s)
+    begin_story(f, s, story)
+    for day in range(1, f.terms.calendar.size):
+        open_market(day, fundamental[day], f, s, story.tape)
+        open_accounts(day, path, seed, fundamental[day], max(0, 10_000 - factor_bp[day]), f, s, story.outcome)
+        measure(day, s, story)
+        pay(day, f, s, story)
+        sell_in_rounds(day, f, s, story)
+        write_off(f, s, story.outcome)
+        close(day, f, s, story)
+    finish(fundamental[fundamental.shape[0] - 1], f, s, story.outcome)
+
+
+@kernel
+def hold(fundamental: I64, f: Facts, s: State, loss: I64) -> None:
+    """The loss of each platform if nobody is called and nobody sells: holes at the horizon (M-30, holding)."""
+    begin(f, s)
+    loss[:] = 0
+    for j in range(s.counts[0]):
+        fact, now = f.account[s.live[j]], s.account[s.live[j]]
+        for day in range(1, f.terms.calendar.size):
+            nights = f.terms.calendar[day] - f.terms.calendar[day - 1]
+            rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
+            charge, now.carry = interest(now.debt, rate, nights, now.carry)
+            now.debt += charge
+        loss[fact.platform] += hole(fact, now, fundamental[fundamental.shape[0] - 1], f, s)
+
+
+def without_impact(f: Facts) -> Facts:
+    """The same facts with the impact law `none`: the second of the three columns (M-30)."""
+    return f._replace(terms=f.terms._replace(impact=IMPACT_NONE))

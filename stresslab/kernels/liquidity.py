@@ -1,0 +1,82 @@
+"""What the market takes and what it pays, and who bears a loss (M-17, M-23, M-24, M-27)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stresslab.kernels import kernel
+
+IMPACT_NONE = 0
+IMPACT_SQRT = 1
+IMPACT_LINEAR = 2
+
+LAYERS = 5  # reserve, own capital, junior funding, senior funding, claims
+
+
+@kernel
+def fall(law: int, coefficient: float, sigma: float, quantity: int, volume: int) -> float:
+    """The relative fall of a price after a day's cumulative ``quantity`` has been sold (M-24).
+
+    sigma is daily, volume the average daily volume in shares; ``coefficient`` is Y of the square
+    root law or c of the linear depth.
+    """
+    if quantity == 0 or law == IMPACT_NONE:
+        return 0.0
+    if law == IMPACT_SQRT:
+        return (coefficient * sigma) * math.sqrt(quantity / volume)
+    return (quantity * sigma) / (coefficient * volume)
+
+
+@kernel
+def price_after(before_day: int, before_round: int, low: int, tick: int, drop: float) -> int:
+    """The price in 厘 after a fall from the day's pre-sale price: on the tick, not below low, never above the last round's."""
+    ticks = int(math.floor(before_day * (1.0 - drop) / tick + 0.5))
+    return min(before_round, max(low, tick, ticks * tick))
+
+
+@kernel
+def fill(order: int, left: int, demand: int) -> int:
+    """The shares of an order that are sold when ``left`` shares of capacity meet ``demand`` (M-23)."""
+    if demand <= left:
+        return order
+    return order * left // demand
+
+
+@kernel
+def share_up(amount: int, part: int, whole: int) -> int:
+    """⌈amount × part / whole⌉, exact, for 0 ≤ amount, 0 < whole < 2^61 and a result below 2^48.
+
+    The product may pass 64 bits. A float gives the quotient to within one; the remainder, small again,
+    is exact in wrapping 64-bit arithmetic (and in Python's integers) and corrects it.
+    """
+    a, b, c = int(amount), int(part), int(whole)
+    quotient = int(float(a) * float(b) / float(c))
+    rest = a * b - quotient * c
+    while rest < 0:
+        rest += c
+        quotient -= 1
+    while rest >= c:
+        rest -= c
+        quotient += 1
+    return quotient + 1 if rest > 0 else quotient
+
+
+@kernel
+def absorb(loss: int, room: NDArray[np.int64], taken: NDArray[np.int64]) -> int:
+    """Send a loss down the layers: fill ``taken`` from ``room`` in order; what no layer can take is returned (M-27)."""
+    for i in range(room.size):
+        taken[i] = min(loss, max(room[i], 0))
+        loss -= taken[i]
+    return loss
+
+
+@kernel
+def sell_pool(need: int, pool: int, haircut_bp: int) -> tuple[int, int]:
+    """The part of a liquid pool to sell so as to raise ``need``, and what it brings (M-17)."""
+    if need <= 0 or pool <= 0 or haircut_bp >= 10_000:
+        return 0, 0
+    sold = min(pool, (need * 10_000 + 9_999 - haircut_bp) // (10_000 - haircut_bp))
+    return sold, sold * (10_000 - haircut_bp) // 10_000

@@ -1,0 +1,242 @@
+"""The report page: everything a reader sees, put together from a run's tables and rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from stresslab.report import pictures, tables
+from stresslab.report.amounts import plain
+from stresslab.report.exhibits import Figure, Table
+from stresslab.report.findings import Finding, find, headline
+from stresslab.report.method import ASSUMPTIONS, FORMULAS, GLOSSARY, LIMITS, PROVISIONAL
+from stresslab.report.parameters import parameters
+from stresslab.report.phrase import Language, Phrase, phrase_of, same
+from stresslab.report.run_tables import (
+    ALL,
+    Estimates,
+    RunTables,
+    given,
+    rated_platforms,
+    scenario_title,
+)
+
+_HERE = Path(__file__).parent
+#: Indices that make a market a United States history, in small letters.
+_US = ("sp500", "s&p", "nasdaq", "wilshire", "dow jones", "djia", "russell")
+
+
+@dataclass(frozen=True)
+class PlatformPart:
+    """The section of one platform."""
+
+    finding: Finding
+    platform_id: str
+    sheet: list[tuple[Phrase, Phrase]]
+    outcome: Table
+    figures: list[Figure]
+    detail: Table
+    grades: Table | None
+    dimensions: Table | None
+    reasons: list[Phrase]
+
+
+def write_html(run: RunTables, *, language: Language = "zh") -> str:
+    """The report as one HTML file in both languages, showing ``language`` first.
+
+    The file needs nothing else: no script, no font, no picture from elsewhere. The same run gives
+    the same bytes: no clock, no machine, no installed font has a part in it.
+    """
+    estimates = Estimates(run.estimates)
+    names = (f"f{n}" for n in count(1))
+    parts = [
+        _platform_part(run, estimates, platform, rating, names)
+        for platform, rating in rated_platforms(run)
+    ]
+    parameter_table, sources = parameters(run)
+    return _template().render(
+        css=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        language=language,
+        record=run.record,
+        banner=_banner(run),
+        facts=_facts(run),
+        findings=[p.finding for p in parts],
+        headline=headline([p.finding for p in parts]),
+        matrix=tables.matrix(run, estimates),
+        outcome=tables.outcome(run, estimates, ALL),
+        losses=tables.losses(run, estimates, ALL),
+        figures=[
+            pictures.waterfall(run, estimates, ALL, next(names)),
+            pictures.columns(run, estimates, ALL, next(names)),
+        ],
+        prices=[pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
+        parts=parts,
+        scenarios=[_scenario(s) for s in run.scenarios],
+        parameters=parameter_table,
+        sources=sources,
+        what_ran=_what_ran(run),
+        versions=_pairs(run.record.get("versions")),
+        digests=_digests(run),
+        assumptions=ASSUMPTIONS,
+        limits=_limits(run),
+        formulas=FORMULAS.values(),
+        glossary=GLOSSARY,
+        table_number=_counter(),
+        figure_number=_counter(),
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["say"] = lambda en, zh: Phrase(en, zh).html()
+    environment.filters["both"] = lambda phrase: phrase.html()
+    return environment.get_template("report.html.j2")
+
+
+def _counter() -> Callable[[], int]:
+    numbers = count(1)
+    return lambda: next(numbers)
+
+
+def _platform_part(
+    run: RunTables,
+    estimates: Estimates,
+    platform: dict[str, Any],
+    rating: dict[str, Any],
+    names: Iterator[str],
+) -> PlatformPart:
+    at = platform["platform_id"]
+    figures = [
+        pictures.leverage(platform, next(names)),
+        pictures.survival(run, estimates, at, next(names)),
+        pictures.waterfall(run, estimates, at, next(names)),
+        pictures.columns(run, estimates, at, next(names)),
+    ]
+    return PlatformPart(
+        finding=find(run, estimates, platform, rating),
+        platform_id=at,
+        sheet=tables.sheet(platform),
+        outcome=tables.outcome(run, estimates, at, rating),
+        figures=[f for f in figures if f is not None],
+        detail=tables.detail(run, estimates, at),
+        grades=tables.rating_scenarios(run, rating) if rating.get("scenarios") else None,
+        dimensions=tables.rating_dimensions(rating) if rating.get("dimensions") else None,
+        reasons=tables.shared_reasons(rating),
+    )
+
+
+def _banner(run: RunTables) -> Phrase | None:
+    """What to say above everything else of a book that was made up."""
+    if not run.record["book"].get("synthetic"):
+        return None
+    market = run.record["market"]
+    told = " ".join(str(market.get(k, "")) for k in ("index", "title", "source")).lower()
+    if any(name in told for name in _US):
+        history = Phrase("US index history", "美国股指历史")
+    else:
+        history = Phrase("index history: {index}", "股指历史：{index}").fill(
+            index=market.get("index", "—")
+        )
+    return Phrase(
+        "Synthetic book, for demonstration only: {history}, A-share trading rules.",
+        "合成账簿，仅供演示：{history}，A股交易规则。",
+    ).fill(history=history)
+
+
+def _facts(run: RunTables) -> list[tuple[Phrase, Phrase]]:
+    """The facts in the page's head."""
+    record, book, market = run.record, run.record["book"], run.record["market"]
+    n = {
+        k: plain(book.get(k)).en
+        for k in ("accounts", "accounts_with_debt", "positions", "instruments")
+    }
+    scale = run.rating.get("scale", {})
+    facts = [
+        (Phrase("Book date", "账簿日期"), same(book["as_of"])),
+        (
+            Phrase("Book", "账簿"),
+            Phrase(
+                "{p} platforms, {accounts} accounts ({accounts_with_debt} with debt), {positions} positions in "
+                "{instruments} instruments",
+                "{p}个平台，{accounts}个账户（{accounts_with_debt}个有负债），{instruments}只证券的{positions}个持仓",
+            ).fill(p=len(run.platforms), **n),
+        ),
+        (
+            Phrase("Market", "市场"),
+            Phrase("{title}; source: {source}", "{title}；来源：{source}").fill(
+                title=market["title"], source=market.get("source") or "—"
+            ),
+        ),
+        (
+            Phrase("Run", "运行"),
+            Phrase(
+                "{paths} paths a scenario, {s} scenarios, seed {seed}",
+                "每情景{paths}条路径，{s}个情景，种子 {seed}",
+            ).fill(paths=f"{record['paths']:,}", s=len(run.scenarios), seed=record["seed"]),
+        ),
+    ]
+    if scale:
+        title = Phrase(
+            str(scale.get("title") or "—"), str(scale.get("title_zh") or scale.get("title") or "—")
+        )
+        if scale.get("provisional"):
+            title = Phrase(f"{title.en} (provisional)", f"{title.zh}（暂定）")
+        facts.append((Phrase("Rating scale", "评级标尺"), title))
+    return facts
+
+
+def _scenario(scenario: dict[str, Any]) -> tuple[Phrase, Phrase, Phrase]:
+    purpose = phrase_of({"en": scenario.get("purpose"), "zh": scenario.get("purpose_zh")})
+    return scenario_title(scenario), given(scenario), purpose
+
+
+def _what_ran(run: RunTables) -> list[tuple[Phrase, Phrase]]:
+    record, market = run.record, run.record["market"]
+    error = market.get("volatility_error_pct")
+    volatility = f"{market['volatility_pct']:g}%" + (f" ± {error:g}%" if error is not None else "")
+    return [
+        (Phrase("Seed", "种子"), same(record["seed"])),
+        (Phrase("Paths a scenario", "每情景路径数"), plain(record["paths"])),
+        (Phrase("stresslab", "stresslab"), same(record["stresslab"])),
+        (Phrase("Market index", "市场指数"), plain(market.get("index"))),
+        (Phrase("Market model", "市场模型"), plain(market.get("model"))),
+        (Phrase("Volatility a year", "年化波动率"), same(volatility)),
+        (
+            Phrase("Drift a year", "年化漂移"),
+            same(f"{market.get('drift_pct', 0):g}%".replace("-", "−")),
+        ),
+    ]
+
+
+def _pairs(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    return sorted((str(k), str(v)) for k, v in (found or {}).items())
+
+
+def _digests(run: RunTables) -> list[tuple[Phrase, str]]:
+    """Digests of what went in; those of what came out stand in the record, which lists this page too."""
+    record = run.record
+    fixed = [
+        (Phrase("book", "账簿"), record["book"].get("digest")),
+        (Phrase("market", "市场"), record["market"].get("digest")),
+        (Phrase("kernels", "内核"), record.get("kernels")),
+        (Phrase("rating scale", "评级标尺"), run.rating.get("scale", {}).get("digest")),
+    ]
+    named = [(name, str(value)) for name, value in fixed if value]
+    return named + [(same(name), value) for name, value in _pairs(record.get("inputs"))]
+
+
+def _limits(run: RunTables) -> list[Phrase]:
+    provisional = [PROVISIONAL] if run.rating.get("scale", {}).get("provisional", True) else []
+    return [*LIMITS, *provisional]

@@ -1,0 +1,264 @@
+"""One screen about a run: totals by scenario with their errors, and grades of all platforms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stresslab.report.amounts import NONE, Estimate, MoneyScale, money_scale, rounded
+from stresslab.report.exhibits import NO_CALLS
+from stresslab.report.findings import LAYERS, find, headline
+from stresslab.report.phrase import Phrase
+from stresslab.report.run_tables import ALL, Estimates, RunTables, rated_platforms
+
+SummaryLanguage = Literal["en", "zh", "both"]
+WIDTH = 100
+
+_FUNDERS = ("absorbed_by_junior", "absorbed_by_senior")
+
+
+def print_summary(
+    run: RunTables, console: Console, language: SummaryLanguage = "en", footer: Sequence[str] = ()
+) -> None:
+    """Prints a run's totals, grades and then the lines of ``footer`` (where its files lie)."""
+    estimates = Estimates(run.estimates)
+    book = run.record["book"]
+    head = Text(f"{book['title']}  {book['as_of']}", style="bold")
+    console.print(head, soft_wrap=False, overflow="ellipsis", no_wrap=True)
+    if book.get("synthetic"):
+        console.print(
+            Text(
+                _say(
+                    Phrase("Synthetic book, for demonstration only", "合成账簿，仅供演示"), language
+                ),
+                style="yellow",
+            )
+        )
+    console.print()
+    console.print(_totals(run, estimates, language))
+    findings = [find(run, estimates, platform, rating) for platform, rating in rated_platforms(run)]
+    console.print()
+    console.print(Text(_say(headline(findings), language), style="bold"))
+    for table in _grades(run, language, min(console.width, WIDTH)):
+        console.print()
+        console.print(table)
+    if footer:
+        console.print()
+    for line in footer:
+        # A path stays in one piece, so that it can be copied.
+        console.print(Text(line), soft_wrap=True)
+
+
+def _say(phrase: Phrase, language: SummaryLanguage, between: str = " ") -> str:
+    if language == "both" and phrase.en != phrase.zh:
+        return f"{phrase.zh}{between}{phrase.en}"
+    return phrase.zh if language == "zh" else phrase.en
+
+
+def _number(phrase: Phrase, language: SummaryLanguage) -> str:
+    return phrase.zh if language == "zh" else phrase.en
+
+
+def _digits(error: float, most: int) -> int:
+    """Decimals that show two significant figures of an error, at most so many."""
+    return max(0, min(most, 1 - math.floor(math.log10(error)))) if error > 0 else most
+
+
+def _money(estimate: Estimate, scale: MoneyScale, language: SummaryLanguage) -> str:
+    if not estimate.known:
+        return NONE.en
+    unit, most = (
+        (scale.zh_unit, scale.zh_digits) if language == "zh" else (scale.en_unit, scale.en_digits)
+    )
+    return _with_error(estimate, unit, most)
+
+
+def _with_error(estimate: Estimate, unit: float, most: int) -> str:
+    digits = _digits(estimate.error / unit, most)
+    text = rounded(estimate.value / unit, digits)
+    if text.startswith("<") or not estimate.error > 0:
+        return text
+    return f"{text}±{rounded(estimate.error / unit, digits)}"
+
+
+def _count(estimate: Estimate) -> str:
+    return _with_error(estimate, 1.0, 1) if estimate.known else NONE.en
+
+
+def _coverage(estimate: Estimate, called: Estimate, language: SummaryLanguage) -> Text:
+    if not estimate.known:
+        return Text(_number(NO_CALLS, language) if called.known else NONE.en)
+    return Text(f"{_with_error(estimate, 1.0, 1)}%", style="red" if estimate.value < 15 else "")
+
+
+def _borne(
+    estimates: Estimates, scenario: str, scale: MoneyScale, language: SummaryLanguage
+) -> list[str]:
+    """Means by layer: reserve, own capital, funders of both ranks, clients."""
+    value = {name: estimates.get(scenario, ALL, name).value for name, _ in LAYERS}
+    parts = [
+        value["absorbed_by_reserve"],
+        value["absorbed_by_own_capital"],
+        sum(value[name] for name in _FUNDERS),
+        value["absorbed_by_claims"],
+    ]
+    return [_number(scale.number(part), language) for part in parts]
+
+
+def _first_unpaid(
+    run: RunTables, estimates: Estimates, scenario: str, language: SummaryLanguage
+) -> Text:
+    """The earliest unpaid redemption over all platforms and paths."""
+    found = [
+        (e.value, p["platform_id"])
+        for p in run.platforms
+        if (e := estimates.get(scenario, p["platform_id"], "first_unpaid_day", "earliest")).known
+    ]
+    if not found:
+        return Text(_number(Phrase("never", "无"), language))
+    day, platform = min(found)
+    shown = Phrase("day {day} {platform}", "第{day}日 {platform}").fill(
+        day=f"{day:.0f}", platform=platform
+    )
+    return Text(_number(shown, language), style="red")
+
+
+def _unit(scale: MoneyScale, language: SummaryLanguage) -> Phrase:
+    """The name of the money unit; where both languages share one number, it is the million."""
+    return Phrase(scale.unit.en, "百万元") if language == "both" else scale.unit
+
+
+def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
+    measures = ("margin_call_peak", "deficit")
+    scale = money_scale(
+        [estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures]
+    )
+    title = Phrase(
+        "All platforms, means of {n} paths ± one standard error, {unit}",
+        "全部平台，{n}条路径均值 ± 一倍标准误，{unit}",
+    ).fill(n=f"{run.record['paths']:,}", unit=_unit(scale, language))
+    table = Table(
+        title=_say(title, language, "\n"),
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+        show_edge=False,
+    )
+    heads = (
+        Phrase("Scenario", "情景"),
+        Phrase("Margin\ncall, peak", "追缴额峰值"),
+        Phrase("Accounts\nforced", "强平账户"),
+        Phrase("Deficit", "穿仓额"),
+        Phrase("borne by\nreserve", "准备金"),
+        Phrase("own\ncapital", "自有"),
+        Phrase("funders", "资金方"),
+        Phrase("clients", "客户"),
+        Phrase("Own-funds\ncoverage", "自有资金\n覆盖率"),
+        Phrase("First\nunpaid", "首次\n未兑付"),
+    )
+    for place, head in enumerate(heads):
+        table.add_column(
+            Text(_say(head, language, "\n")),
+            justify="right" if place else "left",
+            overflow="fold",
+            no_wrap=False,
+        )
+    for scenario in run.scenarios:
+        at = scenario["id"]
+        called = estimates.get(at, ALL, "margin_call_peak")
+        table.add_row(
+            Text(_folded(at, 14)),
+            _money(called, scale, language),
+            _count(estimates.get(at, ALL, "accounts_forced")),
+            _money(estimates.get(at, ALL, "deficit"), scale, language),
+            *_borne(estimates, at, scale, language),
+            _coverage(estimates.get(at, ALL, "own_funds_coverage", "median"), called, language),
+            _first_unpaid(run, estimates, at, language),
+        )
+    return table
+
+
+_STYLES = {"AAA": "blue", "AA": "blue", "A": "yellow", "B": "red"}
+
+
+def _grade(graded: dict[str, Any]) -> Text:
+    before, after = graded.get("grade_before"), graded.get("grade_after")
+    if not after:
+        return Text(NONE.en)
+    return Text(f"{before or NONE.en}→{after}", style=_STYLES.get(str(after), ""))
+
+
+def _folded(name: str, width: int) -> str:
+    """An id over several lines, broken at its hyphens, or anywhere where it has too few."""
+    lines = [""]
+    parts = [
+        p[i : i + width]
+        for p in name.replace("-", "-\0").split("\0")
+        for i in range(0, len(p), width)
+    ]
+    for part in parts:
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+_NAME, _COLUMN = 18, 11
+
+
+def _packed(scenarios: list[dict[str, Any]], width: int) -> list[list[dict[str, Any]]]:
+    """The scenarios in groups whose columns fit into a width."""
+    groups: list[list[dict[str, Any]]] = [[]]
+    used = 0
+    for scenario in scenarios:
+        needs = 1 + max(
+            len("AAA→AAA"), *(len(line) for line in _folded(scenario["id"], _COLUMN).split("\n"))
+        )
+        if groups[-1] and used + needs > width - 1:
+            groups.append([])
+            used = 0
+        groups[-1].append(scenario)
+        used += needs
+    return groups
+
+
+def _grades(run: RunTables, language: SummaryLanguage, width: int) -> list[Table]:
+    """Platforms by scenarios, in as many tables as the width asks for."""
+    if not run.rating.get("platforms"):
+        return []
+    title = _say(
+        Phrase("Grade before → after, given the scenario", "评级：冲击前 → 给定情景"), language
+    )
+    out: list[Table] = []
+    for chosen in _packed(run.scenarios, width - _NAME):
+        table = Table(
+            title=None if out else title,
+            title_justify="left",
+            title_style="",
+            box=box.SIMPLE_HEAD,
+            padding=0,
+            pad_edge=False,
+            show_edge=False,
+        )
+        table.add_column(
+            Text(_say(Phrase("Platform", "平台"), language)),
+            max_width=_NAME,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        for scenario in chosen:
+            table.add_column(Text(_folded(scenario["id"], _COLUMN)), no_wrap=True)
+        for platform, rating in rated_platforms(run):
+            found = {g["scenario"]: g for g in rating.get("scenarios", [])}
+            name = f"{platform['platform_id']} {platform.get('name') or ''}".strip()
+            table.add_row(Text(name), *(_grade(found.get(s["id"], {})) for s in chosen))
+        out.append(table)
+    return out

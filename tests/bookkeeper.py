@@ -1,0 +1,262 @@
+"""The independent bookkeeper: what went in equals what came out, to the last 厘.
+
+It knows a world and the result of one path, of the plain twin or, in the same shape, of the
+kernel, and no rule of the cascade: only where money and shares may come from and go to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+World = dict[str, Any]
+Result = dict[str, Any]
+Row = dict[str, int]
+
+LAYERS = ("reserve", "own_capital", "junior", "senior", "claims")
+MAY_BE_NEGATIVE = {"own_capital_end_li"}
+
+
+def audit(world: World, result: Result) -> None:
+    """Assert that the result of one path keeps every account of the world."""
+    check_shape(world, result)
+    for index, start in enumerate(world["platforms"]):
+        end = result["platforms"][index]
+        check_balance(world, index, end)
+        check_clients(world, result, index)
+        check_platform_money(start, end)
+        check_layers(start, end)
+        check_redemption(start, end)
+        check_calls(world, result, index)
+        check_days_of(world, result, index)
+    check_shares(world, result)
+    check_market(world, result)
+    check_proceeds(world, result)
+
+
+def check_shape(world: World, result: Result) -> None:
+    """Assert that there is one row of each kind and that nothing is negative that must not be."""
+    days = len(world["fundamental"]) - 1
+    assert len(result["platforms"]) == len(world["platforms"])
+    assert len(result["accounts"]) == len(world["accounts"])
+    assert len(result["days"]) == len(result["instruments"]) == days
+    for row in result["platforms"]:
+        for name, value in row.items():
+            assert value >= 0 or name in MAY_BE_NEGATIVE, (name, value)
+    for start, row in zip(world["accounts"], result["accounts"], strict=True):
+        assert len(row["shares"]) == len(start["positions"])
+        assert all(n >= 0 for n in row["shares"])
+        for name in ("called", "forced", "deficit_li", "sold_li", "cash_li", "debt_li"):
+            assert row[name] >= 0, name
+        assert row["called"] <= days
+        assert row["forced"] <= 1
+    assert 0 <= result["path"]["rounds_most"] <= world["terms"]["rounds_max"]
+    assert 0 <= result["path"]["rounds_limit_days"] <= days
+    if result["path"]["rounds_limit_days"] > 0:
+        assert result["path"]["rounds_most"] == world["terms"]["rounds_max"]
+
+
+def start_accounts(world: World, index: int) -> list[dict[str, Any]]:
+    """Return the accounts of one platform at the start."""
+    return [a for a in world["accounts"] if a["platform"] == index]
+
+
+def end_accounts(world: World, result: Result, index: int) -> list[dict[str, Any]]:
+    """Return the accounts of one platform at the end."""
+    both = zip(world["accounts"], result["accounts"], strict=True)
+    return [end for start, end in both if start["platform"] == index]
+
+
+def check_balance(world: World, index: int, end: Row) -> None:
+    """Assert (M-29) at the start and at the end."""
+    start = world["platforms"][index]
+    loans = sum(a["debt"] for a in start_accounts(world, index))
+    owed = sum(layer["amount"] for layer in start["funding"]) + start["line_drawn"]
+    assets = loans + start["cash"] + start["pool"] + start["other"]
+    assert assets == owed + start["claims"] + start["reserve"] + start["own_capital"]
+
+    assets = end["loans_end_li"] + end["in_transit_end_li"] + end["cash_end_li"]
+    assets += end["pool_end_li"] + start["other"]
+    owed = end["junior_end_li"] - end["absorbed_by_junior_li"]
+    owed += end["senior_end_li"] - end["absorbed_by_senior_li"]
+    owed += end["claims_end_li"] - end["absorbed_by_claims_li"]
+    assert assets == owed + end["reserve_end_li"] + end["own_capital_end_li"]
+
+
+def check_clients(world: World, result: Result, index: int) -> None:
+    """Assert that cash and debt of a platform's accounts roll forward."""
+    before = start_accounts(world, index)
+    after = end_accounts(world, result, index)
+    end = result["platforms"][index]
+    cash = sum(a["cash"] for a in before) + end["client_paid_li"]
+    cash += end["sold_li"] - end["selling_cost_li"] - end["repaid_li"]
+    assert cash == end["account_cash_end_li"] == sum(a["cash_li"] for a in after)
+    debt = sum(a["debt"] for a in before) + end["loan_interest_li"]
+    debt -= end["repaid_li"] + end["deficit_li"]
+    assert debt == end["loans_end_li"] == sum(a["debt_li"] for a in after)
+    assert end["sold_li"] == sum(a["sold_li"] for a in after)
+    assert end["selling_cost_li"] <= end["sold_li"]
+    assert end["deficit_li"] == sum(a["deficit_li"] for a in after)
+    assert end["accounts_with_debt"] == sum(a["debt"] > 0 for a in before)
+    assert end["accounts_called"] == sum(a["called"] > 0 for a in after)
+    assert end["accounts_forced"] == sum(a["forced"] for a in after)
+    assert end["accounts_in_deficit"] == sum(a["deficit_li"] > 0 for a in after)
+    assert end["deficit_unrealised_li"] <= end["loans_end_li"]
+    for old, new in zip(before, after, strict=True):
+        if old["debt"] == 0:
+            assert new["cash_li"] == old["cash"]
+            assert new["debt_li"] == 0
+            assert new["shares"] == [p["shares"] for p in old["positions"]]
+        if new["deficit_li"] > 0:
+            assert new["debt_li"] == 0
+            assert not any(new["shares"])
+        assert (new["sold_li"] > 0) <= (new["forced"] == 1)
+
+
+def check_platform_money(start: dict[str, Any], end: Row) -> None:
+    """Assert that a platform's cash, pool, line and own capital roll forward."""
+    raised = start["pool"] - end["pool_end_li"] - end["pool_loss_li"]
+    assert raised >= 0
+    cash = start["cash"] + end["repaid_li"] - end["in_transit_end_li"] + raised
+    assert cash + end["line_drawn_li"] - end["redemption_paid_li"] == end["cash_end_li"]
+    assert end["line_drawn_li"] <= start["line"]
+    assert end["in_transit_end_li"] <= end["repaid_li"]
+    own = start["own_capital"] + end["loan_interest_li"] - end["funding_interest_li"]
+    own -= end["pool_loss_li"] + end["absorbed_by_own_capital_li"]
+    assert own == end["own_capital_end_li"]
+    assert end["own_funds_before_li"] == start["reserve"] + start["own_capital"]
+
+
+def check_layers(start: dict[str, Any], end: Row) -> None:
+    """Assert that the layers bear the deficit, none more than it has, and keep legal amounts."""
+    assert sum(end[f"absorbed_by_{layer}_li"] for layer in LAYERS) == end["deficit_li"]
+    assert start["reserve"] - end["absorbed_by_reserve_li"] == end["reserve_end_li"]
+    funded = sum(layer["amount"] for layer in start["funding"]) + start["line_drawn"]
+    funded += end["funding_interest_li"] + end["line_drawn_li"]
+    assert funded == end["junior_end_li"] + end["senior_end_li"]
+    junior = sum(layer["amount"] for layer in start["funding"] if layer["seniority"] >= 2)
+    assert junior <= end["junior_end_li"]
+    for layer in ("junior", "senior", "claims"):
+        assert end[f"absorbed_by_{layer}_li"] <= end[f"{layer}_end_li"]
+
+
+def check_redemption(start: dict[str, Any], end: Row) -> None:
+    """Assert that redemptions roll forward and that nobody is paid more than is due."""
+    assert end["redemption_due_li"] == start["due"][-1]
+    assert end["redemption_segregated_li"] == start["due_segregated"][-1]
+    assert end["redemption_paid_li"] <= end["redemption_due_li"]
+    assert end["redemption_due_li"] - end["redemption_paid_li"] == end["unpaid_end_li"]
+    assert start["claims"] - end["redemption_paid_li"] == end["claims_end_li"]
+
+
+def check_calls(world: World, result: Result, index: int) -> None:
+    """Assert that calls are answered at most once and that the ratios are shares."""
+    end = result["platforms"][index]
+    answered = end["client_paid_li"] + end["margin_call_unanswered_li"]
+    assert answered <= end["margin_call_issued_li"]
+    calls = sum(a["called"] for a in end_accounts(world, result, index))
+    assert (calls > 0) == (end["margin_call_issued_li"] > 0)
+    for name in ("margin_coverage_ppm", "margin_coverage_fundamental_ppm"):
+        assert end[name] <= 1_000_000
+    peaks = [day[index]["margin_call_li"] for day in result["days"]]
+    assert end["margin_call_peak_li"] == max(peaks, default=0)
+    peak_day = peaks.index(max(peaks)) + 1 if max(peaks, default=0) > 0 else 0
+    assert end["margin_call_peak_day"] == peak_day
+
+
+def first_day(flags: list[bool]) -> int:
+    """Return the first day whose flag is set, 0 for none."""
+    return flags.index(True) + 1 if True in flags else 0
+
+
+def check_days_of(world: World, result: Result, index: int) -> None:
+    """Assert that a platform's days add up to its totals and name its failure."""
+    start, end = world["platforms"][index], result["platforms"][index]
+    days: list[Row] = [day[index] for day in result["days"]]
+    deficits = [0, *(day["deficit_li"] for day in days)]
+    assert deficits == sorted(deficits)
+    assert deficits[-1] == end["deficit_li"]
+    assert sum(day["sold_li"] for day in days) == end["sold_li"]
+    assert days[-1]["own_funds_li"] == end["reserve_end_li"] + end["own_capital_end_li"]
+    assert days[-1]["unpaid_li"] == end["unpaid_end_li"]
+    most = len(start_accounts(world, index))
+    assert all(0 <= day["accounts_forced"] <= most for day in days)
+    assert end["accounts_forced"] <= sum(day["accounts_forced"] for day in days)
+
+    paid = [start["due"][t] - day["unpaid_li"] for t, day in enumerate(days, start=1)]
+    assert all(0 <= a <= b for a, b in zip([0, *paid], paid, strict=False))
+    exhausted = [day["own_funds_li"] <= 0 for day in days]
+    grace = world["terms"]["payment_grace_days"]
+    late = [paid[t - 1] < start["due"][max(0, t - grace)] for t in range(1, len(days) + 1)]
+    failed = first_day([a or b for a, b in zip(exhausted, late, strict=True)])
+    assert end["own_funds_exhausted_day"] == first_day(exhausted)
+    assert end["failure_day"] == failed
+    alive = days[:failed] if failed else days
+    assert end["first_unpaid_day"] == first_day([day["unpaid_li"] > 0 for day in alive])
+    if failed:
+        assert all(amount == paid[failed - 1] for amount in paid[failed:])
+
+
+def check_shares(world: World, result: Result) -> None:
+    """Assert that the shares that left the accounts are the shares that the market took."""
+    sold = [0] * len(world["instruments"])
+    for old, new in zip(world["accounts"], result["accounts"], strict=True):
+        gone_of_account = 0
+        for position, shares in zip(old["positions"], new["shares"], strict=True):
+            gone = position["shares"] - shares
+            assert 0 <= gone <= min(position["sellable"], position["shares"])
+            sold[position["instrument"]] += gone
+            gone_of_account += gone
+        assert (gone_of_account > 0) == (new["sold_li"] > 0)
+    for index, shares in enumerate(sold):
+        assert shares == sum(day[index]["sold_shares"] for day in result["instruments"])
+
+
+def day_band(terms: dict[str, Any], previous: int, fundamental: int) -> tuple[int, int]:
+    """Return the lowest and the highest price that a day can have seen.
+
+    Impact only lowers a price, so nothing is dearer than the fundamental unless a limit holds it.
+    """
+    tick, limit = terms["tick"], terms["limit_bp"]
+    if terms["suspended"]:
+        return previous, previous
+    if limit == 0:
+        return tick, max(tick, fundamental)
+    units = previous // tick
+    low = min(units - 1, (units * (10_000 - limit) + 5000) // 10_000)
+    high = max(units + 1, (units * (10_000 + limit) + 5000) // 10_000)
+    low = max(1, low) * tick
+    return low, min(high * tick, max(low, fundamental))
+
+
+def check_market(world: World, result: Result) -> None:
+    """Assert that prices keep ticks and limits, and that sales keep to the market's capacity."""
+    share = world["terms"]["participation_bp"]
+    for index, terms in enumerate(world["instruments"]):
+        previous = terms["price"]
+        capacity = terms["adv_shares"] * share // 10_000
+        for t, row in enumerate(result["instruments"], start=1):
+            quote = row[index]
+            low, high = day_band(terms, previous, world["fundamental"][t][index])
+            assert low <= quote["quoted"] <= high
+            assert quote["quoted"] % terms["tick"] == 0
+            assert 0 <= quote["sold_shares"] <= (0 if quote["locked"] else capacity)
+            assert not terms["suspended"] or quote["locked"] == 1
+            if quote["locked"] and not terms["suspended"]:
+                assert quote["quoted"] == low < previous
+            if world["terms"]["impact"] == "none" and quote["sold_shares"]:
+                assert not (quote["quoted"] == low < previous and terms["limit_bp"])
+            previous = quote["quoted"]
+
+
+def check_proceeds(world: World, result: Result) -> None:
+    """Assert that each day's sales brought a price between the close and the day's highest."""
+    previous = [terms["price"] for terms in world["instruments"]]
+    for t, row in enumerate(result["instruments"], start=1):
+        least = most = 0
+        for index, terms in enumerate(world["instruments"]):
+            quote = row[index]
+            _, high = day_band(terms, previous[index], world["fundamental"][t][index])
+            least += quote["sold_shares"] * quote["quoted"]
+            most += quote["sold_shares"] * high
+            previous[index] = quote["quoted"]
+        assert least <= sum(day["sold_li"] for day in result["days"][t - 1]) <= most

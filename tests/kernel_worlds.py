@@ -1,0 +1,120 @@
+"""The kernel's view of a world: the same dicts that the plain twin reads, as arrays of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stresslab.kernels import cascade
+
+IMPACTS = {"none": 0, "sqrt": 1, "linear": 2}
+World = dict[str, Any]
+
+
+def facts_of(world: World) -> cascade.Facts:
+    account = cascade.records(cascade.ACCOUNT, len(world["accounts"]))
+    rows = [(n, q) for n, a in enumerate(world["accounts"]) for q in a["positions"]]
+    position = cascade.records(cascade.POSITION, len(rows))
+    at = 0
+    for n, a in enumerate(world["accounts"]):
+        for name in ("cash", "debt", "platform", "rate_bp", "rate_after_bp", "switch_day", "warning_bp",
+                     "liquidation_bp", "restore_bp", "full_sale"):
+            account[name][n] = a[name]
+        account["investor_type"][n] = a["type"]
+        account["first"][n] = at
+        at += len(a["positions"])
+        account["last"][n] = at
+    for row, (_, q) in enumerate(rows):
+        position[row] = (q["instrument"], q["shares"], q["sellable"])
+    terms = world["terms"]
+    instrument = cascade.records(cascade.INSTRUMENT, len(world["instruments"]))
+    for i, stock in enumerate(world["instruments"]):
+        for name in ("price", "tick", "lot", "limit_bp", "suspended", "cost_bp"):
+            instrument[name][i] = stock[name]
+        instrument["volume"][i] = stock["adv_shares"]
+        instrument["sigma"][i] = stock["sigma_day"]
+        instrument["capacity"][i] = stock["adv_shares"] * terms["participation_bp"] // 10_000
+    return cascade.Facts(account, position, instrument, *_lenders(world), _terms(world, instrument))
+
+
+def _lenders(world: World) -> tuple[Any, Any, Any]:
+    lenders = world["platforms"]
+    platform = cascade.records(cascade.PLATFORM, len(lenders))
+    due = cascade.records(cascade.DUE, len(world["fundamental"]), len(lenders))
+    layers: list[tuple[int, ...]] = []
+    for p, lender in enumerate(lenders):
+        for name in ("cash", "pool", "other", "line", "reserve", "own_capital", "claims"):
+            platform[name][p] = lender[name]
+        due["own"][:, p] = lender["due"]
+        due["segregated"][:, p] = lender["due_segregated"]
+        layers.append((p, lender["line_drawn"], lender["line_rate_bp"], lender["line_rate_bp"], 0, 0))
+    for p, lender in enumerate(lenders):
+        layers += [
+            (p, k["amount"], k["rate_bp"], k["rate_after_bp"], k["switch_day"], int(k["seniority"] > 1))
+            for k in lender["funding"]
+        ]
+    layer = cascade.records(cascade.LAYER, len(layers))
+    for k, row in enumerate(layers):
+        layer[k] = row
+    return platform, due, layer
+
+
+def _terms(world: World, instrument: Any) -> cascade.Terms:
+    terms = world["terms"]
+    highest = max((int(c) for c in instrument["cost_bp"]), default=0)
+    days = len(world["fundamental"])
+    return cascade.Terms(
+        calendar=np.array([(t * 365 * 2 + 252) // 504 for t in range(days)], np.int64),
+        answer_bp=np.array(terms["answer_bp"], np.int64),
+        mood_bp=terms["mood_bp"],
+        grace_days=terms["grace_days"],
+        impact=IMPACTS[terms["impact"]],
+        impact_coefficient=float(terms["impact_coefficient"]),
+        permanent_bp=terms["permanent_bp"],
+        decay_ppb=terms["decay_ppb"],
+        cost_share_bp=highest + terms["expected_impact_bp"],
+        selling_cost_bp=highest,
+        rounds_max=terms["rounds_max"],
+        pool_haircut_bp=terms["pool_haircut_bp"],
+        payment_grace_days=terms["payment_grace_days"],
+        call_all_after_failure=terms["run_off"] == "called",
+    )
+
+
+def run_kernel(world: World) -> dict[str, Any]:
+    """One path of the kernel in the shape of the twin's result."""
+    facts = facts_of(world)
+    state, story = cascade.new_state(facts), cascade.new_story(facts)
+    fundamental = np.array(world["fundamental"], np.int64).reshape(len(world["fundamental"]), len(world["instruments"]))
+    factor = np.array(world["factor_bp"], np.int64)
+    cascade.run_path(world["path"], world["seed"], fundamental, factor, facts, state, story)
+    days = range(1, len(world["fundamental"]))
+    return {
+        "platforms": [_row(story.outcome[p]) for p in range(len(world["platforms"]))],
+        "path": {"rounds_most": int(story.rounds[0]), "rounds_limit_days": int(story.rounds[1])},
+        "days": [[_row(story.days[t, p]) for p in range(len(world["platforms"]))] for t in days],
+        "accounts": [
+            {
+                "called": int(state.tally[n].calls), "forced": int(state.account[n].forced_day > 0),
+                "deficit_li": int(state.tally[n].deficit), "sold_li": int(state.tally[n].sold),
+                "cash_li": int(state.account[n].cash), "debt_li": int(state.account[n].debt),
+                "shares": [int(s) for s in state.position["shares"][int(facts.account[n].first): int(facts.account[n].last)]],
+            }
+            for n in range(len(world["accounts"]))
+        ],
+        "instruments": [[_row(story.tape[t, i]) for i in range(len(world["instruments"]))] for t in days],
+    }
+
+
+def _row(record: Any) -> dict[str, int]:
+    return {name: int(record[name]) for name in record.dtype.names}
+
+
+def hold_kernel(world: World) -> list[int]:
+    """The loss of each platform when holding, by the kernel."""
+    facts = facts_of(world)
+    loss = np.zeros(len(world["platforms"]), np.int64)
+    fundamental = np.array(world["fundamental"], np.int64).reshape(len(world["fundamental"]), len(world["instruments"]))
+    cascade.hold(fundamental, facts, cascade.new_state(facts), loss)
+    return [int(x) for x in loss]

@@ -1,0 +1,35 @@
+"""The cascade kernel equals the plain twin with ==, and every path of it balances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+
+import bookkeeper
+import plain
+from kernel_worlds import hold_kernel, run_kernel
+from worlds import worlds
+
+World = dict[str, Any]
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_kernel_equals_the_plain_twin(world: World) -> None:
+    mine, twins = run_kernel(world), plain.run_path(world)
+    for part in twins:
+        assert mine[part] == twins[part], part
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_an_independent_bookkeeper_balances_every_path(world: World) -> None:
+    bookkeeper.audit(world, run_kernel(world))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_the_holding_loss_equals_the_twin(world: World) -> None:
+    assert hold_kernel(world) == plain.loss_holding(world)

@@ -1,0 +1,399 @@
+"""Small valid worlds for tests: strategies that aim at the edges, and one worked by hand.
+
+A world is the input of one path as plain lists and integers: what a kernel and its slow twin read.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+World = dict[str, Any]
+
+BP = 10_000
+NEVER = 1_000_000
+MOST_MONEY = 2**46 - 1
+MOST_SHARES = 2**31 - 1
+WARNINGS = (10_000, 10_500, 11_200, 11_500, 13_000, 14_000, 15_000)
+FALLS = {
+    "flat": (0, 0),
+    "ticks": (-1, 1),
+    "gradual": (0, 300),
+    "steep": (300, 1500),
+    "gap": (500, 6000),
+    "rise": (-2000, 0),
+}
+
+
+def rounded(price: int, tick: int) -> int:
+    """Return a price rounded half up to the tick, at least one tick."""
+    return max(1, (2 * price + tick) // (2 * tick)) * tick
+
+
+@st.composite
+def price_paths(draw: DrawFn, price: int, tick: int, days: int) -> list[int]:
+    """Draw a fundamental path: one mood for all days, or a new one each day."""
+    kinds = st.sampled_from(("flat", "flat", "ticks", "gradual", "steep", "gap", "gap", "rise"))
+    steady = draw(st.booleans())
+    kind = draw(kinds)
+    path = [price]
+    for _ in range(days):
+        if not steady:
+            kind = draw(kinds)
+        low, high = FALLS[kind]
+        step = draw(st.integers(low, high))
+        if kind == "ticks":
+            path.append(max(1, path[-1] // tick + step) * tick)
+        else:
+            path.append(min(rounded(path[-1] * (BP - step) // BP, tick), 2**30 // tick * tick))
+    return path
+
+
+@st.composite
+def instruments(draw: DrawFn, scale: int) -> dict[str, Any]:
+    """Draw one instrument: low prices, where a tick is much, and tiny turnover among them."""
+    tick = draw(st.sampled_from((10, 10, 1)))
+    ticks = draw(st.sampled_from((1, 9, 104, 115, 1000, 1000, 1234, 1650, 5000, 20_000)))
+    volume = draw(
+        st.sampled_from((0, 70, 1_000, 20_000, 20_000, 20_000, 100_000, 100_000, 2_000_000))
+    )
+    return {
+        "price": tick * ticks,
+        "tick": tick,
+        "lot": draw(st.sampled_from((100, 100, 1, 200))),
+        "limit_bp": draw(st.sampled_from((1000, 1000, 500, 2000, 0, 0))),
+        "adv_shares": min(volume * scale, MOST_SHARES),
+        "sigma_day": draw(st.sampled_from((0.0, 0.0189, 0.2, 0.8))),
+        "suspended": draw(st.sampled_from((False,) * 7 + (True,))),
+        "cost_bp": draw(st.sampled_from((0, 0, 7, 10, 150))),
+    }
+
+
+@st.composite
+def positions(draw: DrawFn, count: int, scale: int) -> list[dict[str, int]]:
+    """Draw an account's positions, at most one for each instrument, odd lots among them."""
+    rows = []
+    held = draw(st.lists(st.integers(0, count - 1), max_size=3, unique=True))
+    if not held and draw(st.sampled_from((True,) * 9 + (False,))):
+        held = [draw(st.integers(0, count - 1))]
+    for index in sorted(held):
+        lots = draw(st.sampled_from((0, 1, 2, 10, 10, 37, 37, 37, 300)))
+        shares = (lots * 100 + draw(st.sampled_from((0, 0, 1, 37, 99)))) * scale
+        part = draw(st.sampled_from((0, 1, 2, 3, 3, 3, 3, 3)))
+        sellable = (0, min(1, shares), shares // 2, shares)[part]
+        rows.append({"instrument": index, "shares": shares, "sellable": sellable})
+    return rows
+
+
+def within_bounds(held: list[dict[str, int]], fundamental: list[list[int]]) -> list[dict[str, int]]:
+    """Return the positions, made smaller where their value would leave the bounds (M-2)."""
+    most = max(sum(p["shares"] * row[p["instrument"]] for p in held) for row in fundamental)
+    part = 1 if most <= MOST_MONEY else 10_000
+    return [{**p, "shares": p["shares"] // part, "sellable": p["sellable"] // part} for p in held]
+
+
+def onto_line(line_bp: int, value: int, nudge: int) -> tuple[int, int]:
+    """Return debt and cash with which cash + value stands on a line, nudged by some 厘."""
+    unit = BP // gcd(BP, line_bp)
+    debt = max(unit, -(-value * BP // (line_bp * unit)) * unit)
+    return debt, max(0, debt * line_bp // BP - value + nudge)
+
+
+@st.composite
+def lines(draw: DrawFn) -> tuple[int, int, int]:
+    """Draw warning, liquidation and restore line, the last at times below the others."""
+    warning = draw(st.sampled_from(WARNINGS))
+    liquidation = draw(st.sampled_from((warning, warning - 500, warning - 1000)))
+    liquidation = max(10_000, liquidation)
+    restore = draw(
+        st.sampled_from(
+            (warning, warning, warning + 1000, liquidation, warning - 200, 10_020, 10_000)
+        )
+    )
+    return warning, liquidation, max(10_000, restore)
+
+
+@st.composite
+def accounts(
+    draw: DrawFn, platforms: int, fundamental: list[list[int]], scale: int, day: int
+) -> dict[str, Any]:
+    """Draw one account, mostly on one of its lines, or next to it, at a day's prices."""
+    held = within_bounds(draw(positions(len(fundamental[0]), scale)), fundamental)
+    prices = fundamental[day]
+    value = sum(p["shares"] * prices[p["instrument"]] for p in held)
+    warning, liquidation, restore = draw(lines())
+    aim = draw(st.sampled_from(("line",) * 4 + ("near",) * 3 + ("levered", "under", "no debt")))
+    if aim == "line":
+        line = draw(st.sampled_from((liquidation, liquidation, warning, restore)))
+        debt, cash = onto_line(line, value, draw(st.sampled_from((-1, 0, 1))))
+    elif aim == "near":
+        above = 100 + draw(st.sampled_from((1, 3, 8, 15)))
+        debt, cash = value * BP * 100 // (liquidation * above), 0
+    elif aim == "no debt":
+        debt, cash = 0, draw(st.sampled_from((0, 1, 12_345)))
+    else:
+        ratio = draw(st.integers(5000, 10_000) if aim == "under" else st.integers(10_000, 30_000))
+        debt = value * BP // ratio + draw(st.sampled_from((0, 1, 777)))
+        cash = draw(st.sampled_from((0, 0, 1, value // 50, debt + 1)))
+    rate = draw(st.sampled_from((0, 0, 1, 650, 2400)))
+    return {
+        "platform": draw(st.integers(0, platforms - 1)),
+        "type": draw(st.integers(0, 2)),
+        "cash": min(cash, MOST_MONEY),
+        "debt": min(debt, MOST_MONEY),
+        "rate_bp": rate,
+        "rate_after_bp": rate + draw(st.sampled_from((0, 200))),
+        "switch_day": draw(st.sampled_from((NEVER, 1, 3))),
+        "warning_bp": warning,
+        "liquidation_bp": liquidation,
+        "restore_bp": restore,
+        "full_sale": draw(st.sampled_from((False, False, True))),
+        "positions": held,
+    }
+
+
+@st.composite
+def due_paths(draw: DrawFn, most: int, days: int) -> list[int]:
+    """Draw a cumulative path of what falls due, at most a total."""
+    total = most * draw(st.sampled_from((0, 0, 5, 20, 60, 100))) // 100
+    start = draw(st.integers(1, max(1, days)))
+    over = draw(st.sampled_from((1, 1, 2, 5)))
+    return [total * min(over, max(0, t - start + 1)) // over for t in range(days + 1)]
+
+
+@st.composite
+def fundings(draw: DrawFn, amount: int) -> dict[str, int]:
+    """Draw one funding layer of an amount."""
+    rate = draw(st.sampled_from((0, 1, 500, 900)))
+    return {
+        "amount": amount,
+        "rate_bp": rate,
+        "rate_after_bp": rate + draw(st.sampled_from((0, 200))),
+        "switch_day": draw(st.sampled_from((NEVER, 1, 4))),
+        "seniority": draw(st.sampled_from((1, 2, 3))),
+    }
+
+
+@st.composite
+def platforms(draw: DrawFn, loans: int, days: int) -> dict[str, Any]:
+    """Draw one platform that balances: own capital and reserve are thin as often as not."""
+    base = max(loans, draw(st.sampled_from((0, 1_000, 1_000_000))))
+    share = st.sampled_from((0, 0, 1, 5, 20))
+    cash = base * draw(share) // 100
+    pool = base * draw(share) // 100
+    other = base * draw(share) // 100
+    left = loans + cash + pool + other
+    own_capital = left * draw(st.sampled_from((0, 1, 2, 5, 10, 30))) // 100
+    left -= own_capital
+    reserve = left * draw(st.sampled_from((0, 0, 1, 5))) // 100
+    left -= reserve
+    line_drawn = left * draw(st.sampled_from((0, 0, 3))) // 100
+    left -= line_drawn
+    funding = []
+    for _ in range(draw(st.integers(0, 3))):
+        layer = draw(fundings(left * draw(st.sampled_from((0, 5, 30, 100))) // 100))
+        left -= layer["amount"]
+        funding.append(layer)
+    return {
+        "cash": cash,
+        "pool": pool,
+        "other": other,
+        "line": base * draw(share) // 100,
+        "line_drawn": line_drawn,
+        "line_rate_bp": draw(st.sampled_from((0, 500))),
+        "reserve": reserve,
+        "own_capital": own_capital,
+        "claims": left,
+        "funding": funding,
+        "due": draw(due_paths(left, days)),
+        "due_segregated": draw(due_paths(left // 10, days)),
+    }
+
+
+@st.composite
+def terms(draw: DrawFn) -> dict[str, Any]:
+    """Draw the terms that hold for a whole run."""
+    impact = draw(st.sampled_from(("sqrt",) * 3 + ("linear",) * 3 + ("none",)))
+    return {
+        "participation_bp": draw(st.sampled_from((10_000, 10_000, 2500, 1000))),
+        "impact": impact,
+        "impact_coefficient": draw(st.sampled_from((0.4, 1.0, 0.1, 2.0))),
+        "permanent_bp": draw(st.sampled_from((0, 3333, 5000, 10_000))),
+        "decay_ppb": draw(st.sampled_from((0, 870_550_563, 965_936_328, 999_999_999))),
+        "expected_impact_bp": draw(st.sampled_from((0, 50, 300))),
+        "rounds_max": draw(st.integers(1, 6)),
+        "pool_haircut_bp": draw(st.sampled_from((0, 200, 3333, 9_900))),
+        "grace_days": draw(st.integers(0, 3)),
+        "answer_bp": draw(st.permutations((0, 5000, 10_000))),
+        "mood_bp": draw(st.sampled_from((0, 5000, 10_000, 30_000))),
+        "payment_grace_days": draw(st.integers(0, 2)),
+        "run_off": draw(st.sampled_from(("held", "called"))),
+    }
+
+
+@st.composite
+def worlds(
+    draw: DrawFn, max_platforms: int = 3, max_accounts: int = 8, max_days: int = 12
+) -> World:
+    """Draw a small valid world that balances to the last 厘."""
+    days = draw(st.integers(1, max_days))
+    scale = draw(st.sampled_from((1, 1, 1, 1, 10_000)))
+    listed = draw(
+        st.lists(instruments(scale), min_size=1, max_size=draw(st.sampled_from((1, 2, 2, 4))))
+    )
+    by_name = [draw(price_paths(i["price"], i["tick"], days)) for i in listed]
+    fundamental = [list(row) for row in zip(*by_name, strict=True)]
+    count = draw(st.integers(1, max_platforms))
+    aim = draw(st.integers(0, min(days, 3)))
+    size = draw(st.sampled_from((0, 1, 2, *[max_accounts] * 5)))
+    book = [draw(accounts(count, fundamental, scale, aim)) for _ in range(min(size, max_accounts))]
+    lenders = []
+    for index in range(count):
+        loans = sum(a["debt"] for a in book if a["platform"] == index)
+        lenders.append(draw(platforms(loans, days)))
+    factor = draw(st.sampled_from((10_000, 8_000, 6_000, 11_000)))
+    return {
+        "seed": draw(st.integers(0, 2**63 - 1)),
+        "path": draw(st.integers(0, 1000)),
+        "instruments": listed,
+        "fundamental": fundamental,
+        "factor_bp": [10_000] + [factor] * days,
+        "accounts": book,
+        "platforms": lenders,
+        "terms": draw(terms()),
+    }
+
+
+def up_to(world: World, day: int) -> World:
+    """Return the same world with its horizon on an earlier day."""
+    end = day + 1
+    lenders = [
+        {**p, "due": p["due"][:end], "due_segregated": p["due_segregated"][:end]}
+        for p in world["platforms"]
+    ]
+    return {
+        **world,
+        "fundamental": world["fundamental"][:end],
+        "factor_bp": world["factor_bp"][:end],
+        "platforms": lenders,
+    }
+
+
+def plain_terms() -> dict[str, Any]:
+    """Return terms under which nothing happens but what a test asks for."""
+    return {
+        "participation_bp": 10_000,
+        "impact": "none",
+        "impact_coefficient": 1.0,
+        "permanent_bp": 0,
+        "decay_ppb": 0,
+        "expected_impact_bp": 0,
+        "rounds_max": 6,
+        "pool_haircut_bp": 0,
+        "grace_days": 2,
+        "answer_bp": [0, 0, 0],
+        "mood_bp": 0,
+        "payment_grace_days": 1,
+        "run_off": "held",
+    }
+
+
+def plain_instrument(price: int, **changes: Any) -> dict[str, Any]:
+    """Return an instrument without limit, cost or lots, and with turnover for everybody."""
+    instrument = {
+        "price": price,
+        "tick": 10,
+        "lot": 1,
+        "limit_bp": 0,
+        "adv_shares": 1_000_000_000,
+        "sigma_day": 0.0,
+        "suspended": False,
+        "cost_bp": 0,
+    }
+    return {**instrument, **changes}
+
+
+def plain_account(debt: int, held: dict[int, int], **changes: Any) -> dict[str, Any]:
+    """Return an account without cash and interest, all shares sellable, lines 140/130/140%."""
+    account = {
+        "platform": 0,
+        "type": 0,
+        "cash": 0,
+        "debt": debt,
+        "rate_bp": 0,
+        "rate_after_bp": 0,
+        "switch_day": NEVER,
+        "warning_bp": 14_000,
+        "liquidation_bp": 13_000,
+        "restore_bp": 14_000,
+        "full_sale": False,
+        "positions": [
+            {"instrument": index, "shares": shares, "sellable": shares}
+            for index, shares in held.items()
+        ],
+    }
+    return {**account, **changes}
+
+
+def plain_world(
+    listed: list[dict[str, Any]],
+    fundamental: list[list[int]],
+    book: list[dict[str, Any]],
+    *,
+    platform: dict[str, Any] | None = None,
+    **changes: Any,
+) -> World:
+    """Return a world of one platform whose own capital makes it balance; changes are terms."""
+    days = len(fundamental) - 1
+    lender = {
+        "cash": 0,
+        "pool": 0,
+        "other": 0,
+        "line": 0,
+        "line_drawn": 0,
+        "line_rate_bp": 0,
+        "reserve": 0,
+        "claims": 0,
+        "funding": [],
+        "due": [0] * (days + 1),
+        "due_segregated": [0] * (days + 1),
+        **(platform or {}),
+    }
+    assets = sum(a["debt"] for a in book) + lender["cash"] + lender["pool"] + lender["other"]
+    owed = sum(f["amount"] for f in lender["funding"]) + lender["line_drawn"] + lender["claims"]
+    lender["own_capital"] = assets - owed - lender["reserve"]
+    return {
+        "seed": 1,
+        "path": 0,
+        "instruments": listed,
+        "fundamental": fundamental,
+        "factor_bp": [10_000] * (days + 1),
+        "accounts": book,
+        "platforms": [lender],
+        "terms": {**plain_terms(), **changes},
+    }
+
+
+def hand_world() -> World:
+    """Return a world whose outcome can be worked on paper.
+
+    One account owns 1,000 shares at 10.00 and owes 7,000 yuan at 3.65% (142.86%); lines 140, 130,
+    140%; nobody answers calls. The share falls to 9.00 on day 1 and stays. Own capital 1,500,
+    claims 5,500, cash 0. On day 2 claims of 1,000 fall due.
+
+    Day 1 is calendar day 1, day 2 is calendar day 3, day 3 is calendar day 4. Interest on 7,000 yuan
+    is 0.70 a day. Day 1: D = 7,000.70, A = 9,000, m = 128.56%: a call of 9,800.98 - 9,000 = 800.98
+    and, being below 130%, a sale of v = (1.4 D - A) / 0.4 = 800.98 / 0.4 = 2,002.45, which are
+    222.49 shares, so 223 and, in lots of 100, 300 shares at 9.00 = 2,700. D = 4,300.70, A =
+    6,300, m = 146.49%. Day 2: 2,700 arrive, 1,000 are paid, 1,700 are left. Interest of two days is
+    0.86014, of which 0.860 is booked; the call lapses. Day 3: interest of one day on 4,301.56 is
+    0.430156, with the 0.00014 carried 0.430296; 0.430 is booked.
+    """
+    share = plain_instrument(10_000, lot=100)
+    account = plain_account(7_000_000, {0: 1000}, rate_bp=365)
+    platform = {"claims": 5_500_000, "due": [0, 0, 1_000_000, 1_000_000]}
+    fundamental = [[10_000], [9_000], [9_000], [9_000]]
+    return plain_world([share], fundamental, [account], platform=platform)
