@@ -91,11 +91,11 @@ def _scenario(row: tuple[str, str, str, float, float, float, float], days: int) 
         },
         "behaviour": {
             "grace_days": 1,
-            "answer_pct": {"retail": 30.0, "professional": 50.0, "institution": 80.0},
+            "answer_pct": {"institution": 80.0, "professional": 50.0, "retail": 30.0},
             "mood_pct": 100.0,
             "source": "assumption",
         },
-        "operations": {"payment_grace_days": 1, "after_failure": "hold"},
+        "operations": {"payment_grace_days": 1, "after_failure": "held"},
     }
 
 
@@ -178,7 +178,7 @@ def _record(paths: int, days: int, title: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _days(rng: np.random.Generator, scenario: dict[str, Any], hit: float, paths: int) -> np.ndarray:
+def _days(rng: Any, scenario: dict[str, Any], hit: float, paths: int) -> np.ndarray:
     """Levels in ppm, (3 series, paths, days): factor, basket fundamental, basket quoted."""
     days = scenario["days"]
     noise = np.cumsum(rng.normal(0, 0.011, (paths, days)), axis=1)
@@ -209,7 +209,7 @@ def _absorbed(deficit: np.ndarray, own: tuple[float, float, float]) -> dict[str,
 
 
 def _outcome(
-    rng: np.random.Generator,
+    rng: Any,
     hit: float,
     redemption: float,
     row: tuple[Any, ...],
@@ -236,16 +236,27 @@ def _outcome(
     loss = (deficit * 1.05).astype(np.int64)
     out.update(_absorbed(deficit, (reserve, capital, loans)))
     out.update(
-        accounts_with_debt=np.full(paths, with_debt), own_funds_before_li=np.full(paths, int((capital + reserve) * MILLION_LI)),
-        margin_call_peak_li=call, margin_call_peak_day=np.where(call > 0, day, 0), margin_call_issued_li=call * 3 // 2,
+        accounts_with_debt=np.full(paths, with_debt),
+        own_funds_before_li=np.full(paths, int((capital + reserve) * MILLION_LI)),
+        margin_call_peak_li=call,
+        margin_call_peak_day=np.where(call > 0, day, 0),
+        margin_call_issued_li=call * 3 // 2,
         margin_call_unanswered_li=call * 3 // 5,
         margin_coverage_ppm=(1_000_000 - np.minimum(300_000, 90_000 * force)).astype(np.int64),
-        accounts_called=np.minimum(with_debt, forced * 5 // 4), accounts_forced=forced, accounts_in_deficit=forced // 4 * (deficit > 0),
-        sold_li=(call * 1.7).astype(np.int64), deficit_li=deficit, deficit_unrealised_li=deficit // 20, unpaid_end_li=unpaid,
-        first_unpaid_day=np.where(unpaid > 0, np.minimum(day, days), 0), own_funds_exhausted_day=np.where(own_gone, day, 0),
-        failure_day=np.where(own_gone | (unpaid > 0), day, 0), loss_with_impact_li=loss,
-        loss_without_impact_li=(loss * 0.72).astype(np.int64), loss_holding_li=(loss * 0.55).astype(np.int64),
-    )  # fmt: skip
+        accounts_called=np.minimum(with_debt, forced * 5 // 4),
+        accounts_forced=forced,
+        accounts_in_deficit=forced // 4 * (deficit > 0),
+        sold_li=(call * 1.7).astype(np.int64),
+        deficit_li=deficit,
+        deficit_unrealised_li=deficit // 20,
+        unpaid_end_li=unpaid,
+        first_unpaid_day=np.where(unpaid > 0, np.minimum(day, days), 0),
+        own_funds_exhausted_day=np.where(own_gone, day, 0),
+        failure_day=np.where(own_gone | (unpaid > 0), day, 0),
+        loss_with_impact_li=loss,
+        loss_without_impact_li=(loss * 0.72).astype(np.int64),
+        loss_holding_li=(loss * 0.55).astype(np.int64),
+    )
     return out
 
 
@@ -258,7 +269,7 @@ def _frame(rows: list[pd.DataFrame], table: str) -> pd.DataFrame:
 
 
 def _both_tables(
-    rng: np.random.Generator, record: dict[str, Any], paths: int, days: int
+    rng: Any, record: dict[str, Any], paths: int, days: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     outcomes, levels = [], []
     for row, scenario in zip(SCENARIOS, record["scenarios"], strict=True):

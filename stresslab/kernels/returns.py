@@ -82,13 +82,17 @@ def round_to_tick(value: float, tick: int) -> int:
 
 @kernel
 def fundamental_prices(
-    out: NDArray[np.int64], factor: NDArray[np.float64], m: MarketTerms, seed: int, path: int
+    out: NDArray[np.int64], factor: NDArray[np.float64], sector_level: NDArray[np.float64],
+    own_level: NDArray[np.float64], m: MarketTerms, seed: int, path: int,
 ) -> None:
-    """Fill ``out`` (days 0..T × instruments, 厘) with fundamental prices, and ``factor`` (0..T) with its log level."""
+    """Fill ``out`` (days 0..T × instruments, 厘) with fundamental prices, and ``factor`` (0..T) with its log level.
+
+    ``sector_level`` (sectors) and ``own_level`` (instruments) are scratch.
+    """
     factor_path(factor, m, seed, path)
     count = m.price.size
-    sector_level = np.zeros(m.sector_sd.size)
-    own_level = np.zeros(count)
+    sector_level[:] = 0.0
+    own_level[:] = 0.0
     for i in range(count):
         out[0, i] = m.price[i]
     for t in range(1, factor.size):

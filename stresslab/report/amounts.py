@@ -1,4 +1,4 @@
-"""The values and texts of numbers: money in 万元, 亿元 and million yuan, shares of paths, days."""
+"""Numbers as texts: money in 万元, 亿元 and million yuan, counts, shares of paths."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MISSING = Estimate(math.nan, math.nan, math.nan, math.nan)
 
 
 def rounded(value: float, digits: int) -> str:
-    """A number with thousands separators: 0 only if it is zero, else ``<0.1`` where it rounds to it."""
+    """A number with thousands separators; ``<0.1`` where rounding would hide that it is not zero."""
     if math.isnan(value):
         return NONE.en
     if value == 0:

@@ -278,7 +278,7 @@ def _end_label(
 
 
 def columns(name: str, title: Phrase, rows: Sequence[Bars], scale: MoneyScale) -> Markup:
-    """Three losses a scenario: holding, selling without impact, selling with impact, with 95% intervals."""
+    """Three losses a scenario: holding, selling without impact, selling with impact."""
     with drawing(38 + ROW * len(rows), left=LABELS) as chart:
         known = [p for r in rows for p in r.parts if p.known]
         _money_axis(chart, max((p.span[1] for p in known), default=0.0), scale)

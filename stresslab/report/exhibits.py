@@ -140,7 +140,7 @@ def percent_cell(estimate: Estimate) -> Cell:
 
 
 def probability_cell(estimate: Estimate, often: float = 50.0) -> Cell:
-    """A share of paths; where none or all are hit, the other end of its 95% interval stands below it."""
+    """A share of paths; below 0% and 100% stands the far end of the 95% interval."""
     cell = percent_cell(estimate)
     if not estimate.known:
         return cell

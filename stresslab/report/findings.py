@@ -165,11 +165,12 @@ def _grading(rating: dict[str, Any]) -> Phrase:
     return Phrase(f"{why.en}.", f"{why.zh}。")
 
 
+#: How a verdict is counted in English: of one platform, of several.
 _COUNTED = {
-    "Survives": "survive",
-    "At risk": "at risk",
-    "Fails": "fail",
-    "Not measured": "not measured",
+    SURVIVES: ("survives", "survive"),
+    AT_RISK: ("is at risk", "are at risk"),
+    FAILS: ("fails", "fail"),
+    UNKNOWN: ("was not measured", "were not measured"),
 }
 
 
@@ -179,7 +180,9 @@ def headline(findings: list[Finding]) -> Phrase:
         (v, sum(f.verdict == v for f in findings)) for v in (SURVIVES, AT_RISK, FAILS, UNKNOWN)
     ]
     told = [
-        Phrase(f"{n} {_COUNTED[v.en]}", f"{v.zh} {n} 个") for v, n in parts if n or v is not UNKNOWN
+        Phrase(f"{n} {_COUNTED[v][n != 1]}", f"{v.zh} {n} 个")
+        for v, n in parts
+        if n or v != UNKNOWN
     ]
     listed = join(told, ", ", "，")
     return Phrase("Of {n} platforms, {listed}.", "{n}个平台：{listed}。").fill(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stresslab.glossary import INVESTOR_TYPES
 from stresslab.report.amounts import NONE, plain
 from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.phrase import NOTHING, Phrase, same
@@ -83,8 +84,8 @@ _WORDS: dict[str, Phrase] = {
     "sqrt": Phrase("square root", "平方根"),
     "linear": Phrase("linear", "线性"),
     "none": Phrase("none", "无"),
-    "hold": Phrase("held", "维持"),
-    "call_all": Phrase("all called", "全部收回"),
+    "held": Phrase("held", "维持"),
+    "called": Phrase("all called", "全部收回"),
 }
 
 
@@ -99,7 +100,7 @@ def _shown(value: Any, unit: str) -> Phrase:
     if value is None:
         return NONE
     if isinstance(value, dict):
-        return same(" / ".join(plain(v).en for v in value.values()) + unit)
+        return same(" / ".join(plain(value.get(who)).en for who in INVESTOR_TYPES) + unit)
     if isinstance(value, str):
         return _WORDS.get(value, same(value))
     shown = plain(value)

@@ -41,7 +41,7 @@ def print_summary(
             )
         )
     console.print()
-    console.print(_totals(run, estimates, language))
+    console.print(_fitting_totals(run, estimates, language, console))
     findings = [find(run, estimates, platform, rating) for platform, rating in rated_platforms(run)]
     console.print()
     console.print(Text(_say(headline(findings), language), style="bold"))
@@ -134,7 +134,34 @@ def _unit(scale: MoneyScale, language: SummaryLanguage) -> Phrase:
     return Phrase(scale.unit.en, "百万元") if language == "both" else scale.unit
 
 
-def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
+def _fitting_totals(
+    run: RunTables, estimates: Estimates, language: SummaryLanguage, console: Console
+) -> Table:
+    """The table of totals; a screen too narrow for the layers of the deficit goes without them."""
+    table = _totals(run, estimates, language, layers=True)
+    needs = console.measure(table, options=console.options.update(width=1000)).maximum
+    return table if needs <= console.width else _totals(run, estimates, language, layers=False)
+
+
+_HEADS = (
+    Phrase("Scenario", "情景"),
+    Phrase("Margin\ncall, peak", "追缴额峰值"),
+    Phrase("Accounts\nforced", "强平账户"),
+    Phrase("Deficit", "穿仓额"),
+    Phrase("Own-funds\ncoverage", "自有资金\n覆盖率"),
+    Phrase("First\nunpaid", "首次\n未兑付"),
+)
+_LAYER_HEADS = (
+    Phrase("borne by\nreserve", "准备金"),
+    Phrase("own\ncapital", "自有"),
+    Phrase("funders", "资金方"),
+    Phrase("clients", "客户"),
+)
+
+
+def _totals(
+    run: RunTables, estimates: Estimates, language: SummaryLanguage, *, layers: bool
+) -> Table:
     measures = ("margin_call_peak", "deficit")
     scale = money_scale(
         [estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures]
@@ -152,18 +179,7 @@ def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> 
         pad_edge=False,
         show_edge=False,
     )
-    heads = (
-        Phrase("Scenario", "情景"),
-        Phrase("Margin\ncall, peak", "追缴额峰值"),
-        Phrase("Accounts\nforced", "强平账户"),
-        Phrase("Deficit", "穿仓额"),
-        Phrase("borne by\nreserve", "准备金"),
-        Phrase("own\ncapital", "自有"),
-        Phrase("funders", "资金方"),
-        Phrase("clients", "客户"),
-        Phrase("Own-funds\ncoverage", "自有资金\n覆盖率"),
-        Phrase("First\nunpaid", "首次\n未兑付"),
-    )
+    heads = (*_HEADS[:4], *(_LAYER_HEADS if layers else ()), *_HEADS[4:])
     for place, head in enumerate(heads):
         table.add_column(
             Text(_say(head, language, "\n")),
@@ -179,7 +195,7 @@ def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> 
             _money(called, scale, language),
             _count(estimates.get(at, ALL, "accounts_forced")),
             _money(estimates.get(at, ALL, "deficit"), scale, language),
-            *_borne(estimates, at, scale, language),
+            *(_borne(estimates, at, scale, language) if layers else ()),
             _coverage(estimates.get(at, ALL, "own_funds_coverage", "median"), called, language),
             _first_unpaid(run, estimates, at, language),
         )

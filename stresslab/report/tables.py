@@ -139,6 +139,28 @@ def _worst(run: RunTables, estimates: Estimates, scenario: str) -> list[Cell]:
     return [chance, Cell(day, note=same(first), tone="warn")]
 
 
+_OUTCOME_FORMULAS = ("M-31", "M-35", "M-26", "M-27", "M-33", "M-28", "M-36", "M-38", "M-39")
+
+
+def _outcome_heads(platform: str, *, graded: bool) -> tuple[Head, ...]:
+    """The headings of the scenario table: of all platforms together, the weakest speaks."""
+    fails = Phrase("Probability of failure", "失败概率")
+    unpaid = Phrase("First unpaid redemption, median", "首次未兑付 中位数")
+    if platform == ALL:
+        fails = Phrase("Probability of failure, weakest platform", "失败概率 最弱平台")
+        unpaid = Phrase("First unpaid redemption, earliest of all", "首次未兑付 全体最早")
+    heads = (
+        Head(Phrase("Margin call, peak day", "追缴额峰值")),
+        Head(Phrase("Accounts forced to sell", "被强平 账户")),
+        Head(Phrase("Deficit", "穿仓额")),
+        *(Head(name, _BORNE) for _, name in LAYERS),
+        Head(Phrase("Own-funds coverage, median", "自有资金覆盖率 中位数")),
+        Head(fails),
+        Head(unpaid),
+    )
+    return (*heads, Head(Phrase("Grade", "评级"))) if graded else heads
+
+
 def outcome(
     run: RunTables, estimates: Estimates, platform: str, rating: dict[str, Any] | None = None
 ) -> Table:
@@ -172,46 +194,39 @@ def outcome(
         )
         row += [grade_cell(graded_under(rating, at))] if rating is not None else []
         cells[at] = tuple(row)
-    heads = [
-        Head(Phrase("Margin call, peak day", "追缴额峰值")),
-        Head(Phrase("Accounts forced to sell", "被强平 账户")),
-        Head(Phrase("Deficit", "穿仓额")),
-    ]
-    heads += [Head(name, _BORNE) for _, name in LAYERS]
-    heads += [
-        Head(Phrase("Own-funds coverage, median", "自有资金覆盖率 中位数")),
-        Head(
-            Phrase("Probability of failure", "失败概率")
-            if platform != ALL
-            else Phrase("Probability of failure, weakest platform", "失败概率 最弱平台")
-        ),
-        Head(
-            Phrase("First unpaid redemption, median", "首次未兑付 中位数")
-            if platform != ALL
-            else Phrase("First unpaid redemption, earliest of all", "首次未兑付 全体最早")
-        ),
-    ]
-    heads += [Head(Phrase("Grade", "评级"))] if rating is not None else []
     return Table(
         title=_in(
             scale.unit, Phrase("Calls, losses and survival by scenario", "各情景的追缴、损失与存活")
         ),
-        heads=tuple(heads),
+        heads=_outcome_heads(platform, graded=rating is not None),
         rows=_headed(run, cells),
-        formulas=(
-            "M-31",
-            "M-35",
-            "M-26",
-            "M-27",
-            "M-33",
-            "M-28",
-            "M-36",
-            "M-38",
-            "M-39",
-            *(("M-42", "M-43") if rating is not None else ()),
-        ),
+        formulas=(*_OUTCOME_FORMULAS, *(("M-42", "M-43") if rating is not None else ())),
         note=_ERRORS.fill(n=f"{run.record['paths']:,}"),
     )
+
+
+_SALES = Phrase("Calls and sales", "追缴与强平")
+_LOSSES = Phrase("Losses", "损失")
+_PATHS = Phrase("Share of paths", "路径占比")
+_DETAIL_HEADS = (
+    Head(Phrase("Calls issued", "发出 追缴"), _SALES),
+    Head(Phrase("not answered", "未补足"), _SALES),
+    Head(Phrase("Accounts called", "被追缴 账户"), _SALES),
+    Head(Phrase("Forced-sale rate", "强平 触发率"), _SALES),
+    Head(Phrase("Sold by force", "强平 卖出"), _SALES),
+    Head(Phrase("Margin coverage, lowest day, median", "保证金覆盖率 最低日中位数"), _SALES),
+    Head(Phrase("Deficit, 95% quantile", "穿仓额 95%分位"), _LOSSES),
+    Head(Phrase("Deficit, mean of worst 5%", "穿仓额 最差5%均值"), _LOSSES),
+    Head(Phrase("Deficit not yet realised", "未实现 穿仓额"), _LOSSES),
+    Head(Phrase("Unpaid at the end", "期末 未兑付"), _LOSSES),
+    Head(Phrase("Redemption unpaid", "出现 未兑付"), _PATHS),
+    Head(Phrase("Own funds gone", "自有资金 耗尽"), _PATHS),
+    Head(Phrase("Coverage below 15%", "覆盖率 低于15%"), _PATHS),
+)
+_DETAIL_FORMULAS = (
+    *("M-31", "M-32", "M-35", "M-25", "M-26", "M-37"),
+    *("M-17", "M-36", "M-33", "M-38", "M-39", "M-40"),
+)
 
 
 def detail(run: RunTables, estimates: Estimates, platform: str) -> Table:
@@ -244,46 +259,14 @@ def detail(run: RunTables, estimates: Estimates, platform: str) -> Table:
             probability_cell(at(s, "own_funds_exhausted", "probability")),
             probability_cell(at(s, "coverage_below_15", "probability")),
         )
-    calls, tail, share = (
-        Phrase("Calls and sales", "追缴与强平"),
-        Phrase("Losses", "损失"),
-        Phrase("Share of paths", "路径占比"),
-    )
     return Table(
         title=_in(
             scale.unit,
             Phrase("Calls, the tail of the deficit, and near failures", "追缴、穿仓尾部与临近失败"),
         ),
-        heads=(
-            Head(Phrase("Calls issued", "发出 追缴"), calls),
-            Head(Phrase("not answered", "未补足"), calls),
-            Head(Phrase("Accounts called", "被追缴 账户"), calls),
-            Head(Phrase("Forced-sale rate", "强平 触发率"), calls),
-            Head(Phrase("Sold by force", "强平 卖出"), calls),
-            Head(Phrase("Margin coverage, lowest day, median", "保证金覆盖率 最低日中位数"), calls),
-            Head(Phrase("Deficit, 95% quantile", "穿仓额 95%分位"), tail),
-            Head(Phrase("Deficit, mean of worst 5%", "穿仓额 最差5%均值"), tail),
-            Head(Phrase("Deficit not yet realised", "未实现 穿仓额"), tail),
-            Head(Phrase("Unpaid at the end", "期末 未兑付"), tail),
-            Head(Phrase("Redemption unpaid", "出现 未兑付"), share),
-            Head(Phrase("Own funds gone", "自有资金 耗尽"), share),
-            Head(Phrase("Coverage below 15%", "覆盖率 低于15%"), share),
-        ),
+        heads=_DETAIL_HEADS,
         rows=_headed(run, cells),
-        formulas=(
-            "M-31",
-            "M-32",
-            "M-35",
-            "M-25",
-            "M-26",
-            "M-37",
-            "M-17",
-            "M-36",
-            "M-33",
-            "M-38",
-            "M-39",
-            "M-40",
-        ),
+        formulas=_DETAIL_FORMULAS,
         note=sentences(
             [
                 _ERRORS.fill(n=f"{run.record['paths']:,}"),

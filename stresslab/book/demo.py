@@ -1,0 +1,233 @@
+"""The demo book: synthetic and labelled so. Three platforms, leverage from 1:0.3 to 1:5."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stresslab.book.files import Book
+from stresslab.kernels.draws import STREAM_DEMO, fill_uniforms, inverse_normal
+
+F64 = NDArray[np.float64]
+
+_SECTORS = ("bank", "broker", "insurance", "property", "technology", "health", "consumer", "energy", "industry", "materials")
+#: Board and how many of 120 instruments stand on it.
+_BOARDS = (("main", 66), ("chinext", 28), ("star", 14), ("st", 5), ("fund", 7))
+_MARKET_VOLATILITY = 0.192
+_SECTOR_VOLATILITY = 0.08
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How one demo platform lends: shares are of its loans unless said otherwise."""
+
+    platform_id: str
+    name: str
+    part: float  # share of all accounts
+    equity_yuan: float  # median of a client's own money
+    multiples: tuple[float, ...]  # financing multiple D / E
+    weights: tuple[float, ...]
+    lines: tuple[tuple[float, float], ...]  # warning and liquidation line, percent, for each multiple
+    rate_pct: tuple[float, float]
+    types: tuple[float, float, float]  # retail, professional, institution
+    floating: float
+    own_capital: float
+    reserve: float
+    cash: float
+    pool: float
+    claims: float
+    free_cash: float  # of claims
+    segregated: float  # of free cash
+    line: float
+    committed: bool
+    layers: tuple[tuple[str, float, float, str, int, int, int], ...]  # source, share of funding, rate, type, reset, maturity, seniority
+    disclosure: float
+
+
+_STYLES = (
+    _Style("P1", "Harbour Securities 海港证券", 0.55, 260_000, (0.3, 0.5, 0.8, 1.0), (0.2, 0.3, 0.3, 0.2),
+           ((150, 130), (150, 130), (140, 130), (140, 130)), (5.5, 7.5), (0.75, 0.2, 0.05), 0.2,
+           0.22, 0.02, 0.08, 0.10, 0.22, 0.5, 0.9, 0.30, True,
+           (("bank", 0.55, 3.1, "floating", 90, 365, 1), ("nonbank", 0.30, 3.8, "fixed", 365, 540, 1),
+            ("shareholder", 0.15, 4.5, "fixed", 365, 1095, 2)), 88.0),
+    _Style("P2", "Lantern Finance 灯塔配资", 0.25, 150_000, (1.0, 2.0, 3.0), (0.35, 0.4, 0.25),
+           ((150, 130), (130, 118), (118, 110)), (10.0, 14.0), (0.85, 0.14, 0.01), 0.4,
+           0.07, 0.015, 0.05, 0.05, 0.30, 0.2, 0.4, 0.05, True,
+           (("bank", 0.25, 4.6, "floating", 30, 180, 1), ("nonbank", 0.45, 6.8, "floating", 30, 60, 1),
+            ("foreign", 0.10, 5.9, "floating", 30, 25, 2), ("p2p", 0.20, 9.0, "fixed", 30, 20, 2)), 60.0),
+    _Style("P3", "Quickstep Capital 快步资本", 0.20, 90_000, (2.0, 3.0, 4.0, 5.0), (0.2, 0.3, 0.3, 0.2),
+           ((130, 115), (118, 110), (113, 108), (112, 107)), (16.0, 24.0), (0.95, 0.05, 0.0), 0.0,
+           0.04, 0.005, 0.03, 0.01, 0.45, 0.1, 0.0, 0.02, False,
+           (("nonbank", 0.40, 8.5, "floating", 30, 25, 1), ("p2p", 0.45, 11.0, "fixed", 30, 15, 2),
+            ("own", 0.15, 0.0, "fixed", 365, 1095, 2)), 30.0),
+)
+
+
+class _Dice:
+    """Uniforms by purpose: each call takes the next day of the demo's own stream."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.day = seed, 0
+
+    def uniforms(self, count: int) -> F64:
+        out = np.zeros(count)
+        fill_uniforms(out, self.seed, 0, self.day, STREAM_DEMO)
+        self.day += 1
+        return out
+
+    def normals(self, count: int) -> F64:
+        return np.array([inverse_normal(u) for u in self.uniforms(count)])
+
+    def pick(self, count: int, weights: Any) -> NDArray[np.int64]:
+        edges = np.cumsum(np.asarray(weights, dtype=float))
+        return np.searchsorted(edges / edges[-1], self.uniforms(count), side="right").astype(np.int64)
+
+
+def demo_book(accounts: int = 20_000, seed: int = 1) -> Book:
+    """A synthetic book of three platforms: a broker, a mid-sized lender and a 1:5 peizi shop. Same seed, same book."""
+    dice = _Dice(seed)
+    instruments = _instruments(dice, accounts)
+    account_parts, position_parts = [], []
+    taken = 0
+    for at, style in enumerate(_STYLES):
+        count = accounts - taken if at == len(_STYLES) - 1 else round(accounts * style.part)
+        owners, held = _accounts(dice, style, count, taken, instruments)
+        account_parts.append(owners)
+        position_parts.append(held)
+        taken += count
+    owners = pd.concat(account_parts, ignore_index=True)
+    platforms, claims, funding = [], [], []
+    for style in _STYLES:
+        loans = int(owners.loc[owners["platform_id"] == style.platform_id, "debt_li"].sum())
+        platform, owed, layers = _lender(dice, style, loans)
+        platforms.append(platform)
+        claims.append(owed)
+        funding.append(layers)
+    tables = {
+        "accounts": owners,
+        "positions": pd.concat(position_parts, ignore_index=True),
+        "instruments": instruments,
+        "platforms": pd.DataFrame(platforms),
+        "claims": pd.concat(claims, ignore_index=True),
+        "funding": pd.concat(funding, ignore_index=True),
+    }
+    title = f"Demo book, synthetic: 3 platforms, {accounts:,} accounts"
+    return Book(title, datetime.date(2026, 6, 30), "CNY", True, tables)
+
+
+def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
+    boards = [board for board, count in _BOARDS for _ in range(count)]
+    n = len(boards)
+    fund = np.array([b == "fund" for b in boards])
+    ticks = np.where(fund, 1, 10)
+    yuan = np.where(fund, 0.8 + 3.0 * dice.uniforms(n), np.exp(2.6 + 0.8 * dice.normals(n)))
+    beta = np.round(np.where(fund, 0.9 + 0.2 * dice.uniforms(n), 0.6 + 0.9 * dice.uniforms(n)), 2)
+    own = np.where(fund, 0.05, 0.20 + 0.22 * dice.uniforms(n))
+    volatility = np.sqrt((beta * _MARKET_VOLATILITY) ** 2 + _SECTOR_VOLATILITY**2 + own**2)
+    price = np.maximum(3 * ticks, np.round(yuan * 1000 / ticks).astype(np.int64) * ticks)
+    # Turnover in money scales with the book, so that a smaller demo book stresses the market as the full one does.
+    turnover = 4.0e7 * np.exp(0.9 * dice.normals(n)) * accounts / 20_000
+    sector = [_SECTORS[i] for i in dice.pick(n, np.linspace(1.6, 0.6, len(_SECTORS)))]
+    return pd.DataFrame({
+        "instrument_id": [f"SYN{i + 1:03d}" for i in range(n)],
+        "board": boards,
+        "sector": ["fund" if f else s for s, f in zip(sector, fund, strict=True)],
+        "price_li": price,
+        "adv_shares": np.maximum(1_000, np.round(turnover / (price / 1000) / 100).astype(np.int64) * 100),
+        "volatility_bp": np.ceil(volatility * 10_000).astype(np.int64) + 1,
+        "beta": beta,
+        "name": [f"Synthetic {i + 1:03d} 合成{i + 1:03d}" for i in range(n)],
+        "suspended": np.arange(n) % 40 == 39,
+        "rate_beta": np.round(1.0 + 3.0 * dice.uniforms(n), 1),
+    })
+
+
+def _accounts(dice: _Dice, style: _Style, count: int, first: int, instruments: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    which = dice.pick(count, style.weights)
+    multiple = np.array(style.multiples)[which] * (0.9 + 0.1 * dice.uniforms(count))
+    equity = style.equity_yuan * np.exp(1.1 * dice.normals(count))
+    collateral = equity * (1.0 + multiple)
+    many = 3 + dice.pick(count, (1, 1, 1, 1, 1))
+    owner = np.repeat(np.arange(count), many)
+    popularity = 1.0 / np.arange(1, len(instruments) + 1) ** 0.6
+    order = np.argsort(dice.uniforms(len(instruments)), kind="stable")
+    held = order[dice.pick(len(owner), popularity)]
+    weight = 0.2 + dice.uniforms(len(owner))
+    value = collateral[owner] * 0.97 * weight / np.bincount(owner, weight)[owner]
+    price = instruments["price_li"].to_numpy()[held]
+    shares = np.maximum(100, np.round(value * 1000 / price / 100).astype(np.int64) * 100)
+    names = np.array([f"A{first + i + 1:06d}" for i in range(count)])
+    positions = pd.DataFrame({"account_id": names[owner], "instrument_id": instruments["instrument_id"].to_numpy()[held], "shares": shares})
+    positions = positions.groupby(["account_id", "instrument_id"], as_index=False, sort=True)["shares"].sum()
+    worth = np.bincount(owner, (shares * price).astype(float), count).astype(np.int64)
+    cash = np.round(collateral * 0.05 * dice.uniforms(count)).astype(np.int64) * 1000
+    debt = np.floor((worth + cash) * (multiple / (1.0 + multiple)) / 1000).astype(np.int64) * 1000
+    lines = np.array(style.lines)
+    rate = np.round(style.rate_pct[0] + (style.rate_pct[1] - style.rate_pct[0]) * dice.uniforms(count), 1)
+    floating = dice.uniforms(count) < style.floating
+    kinds = np.array(["retail", "professional", "institution"])[dice.pick(count, style.types)]
+    accounts = pd.DataFrame({
+        "account_id": names, "platform_id": style.platform_id, "investor_type": kinds,
+        "cash_li": cash, "debt_li": debt, "loan_rate_bp": np.round(rate * 100).astype(np.int64),
+        "warning_line_bp": np.round(lines[which, 0] * 100).astype(np.int64),
+        "liquidation_line_bp": np.round(lines[which, 1] * 100).astype(np.int64),
+        "rate_type": np.where(floating, "floating", "fixed"), "rate_notice_days": np.where(floating, 10, 0),
+        "full_sale": (multiple > 3.5) & (dice.uniforms(count) < 0.5),
+    })
+    return accounts, positions
+
+
+def _lender(dice: _Dice, style: _Style, loans: int) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    def part(share: float) -> int:
+        return round(loans * share / 1000) * 1000
+
+    claims = _claims(dice, style, part(style.claims))
+    free = int(claims.loc[claims["kind"] == "free_cash", "amount_li"].sum())
+    segregated = round(free * style.segregated / 1000) * 1000
+    platform = {
+        "platform_id": style.platform_id, "own_capital_li": part(style.own_capital), "reserve_li": part(style.reserve),
+        "cash_li": part(style.cash), "liquid_pool_li": part(style.pool), "other_assets_li": part(0.01),
+        "segregated_li": segregated, "bank_line_li": part(style.line), "line_committed": style.committed, "line_drawn_li": 0,
+        "name": style.name, "risk_disclosure_score": style.disclosure, "risk_disclosure_evidence": "synthetic answer of the demo book",
+    }
+    assets = loans + part(style.cash) + part(style.pool) + part(0.01)
+    rest = assets - (int(claims["amount_li"].sum()) - segregated) - part(style.own_capital) - part(style.reserve)
+    return platform, claims, _funding(style, rest)
+
+
+def _claims(dice: _Dice, style: _Style, total: int) -> pd.DataFrame:
+    count = 240
+    size = 1.0 / np.arange(1, count + 1) ** 0.9 * np.exp(0.3 * dice.normals(count))
+    amount = np.round(total / 1000 * size / size.sum()).astype(np.int64) * 1000
+    free = dice.uniforms(count) < style.free_cash
+    foreign = dice.uniforms(count) < 0.05
+    return pd.DataFrame({
+        "client_id": [f"{style.platform_id}-C{i + 1:03d}" for i in range(count)], "platform_id": style.platform_id,
+        "kind": np.where(free, "free_cash", "investor"), "amount_li": amount, "notice_days": np.where(free, 0, 3),
+        # The two largest clients belong together, as do the next three.
+        "group_id": [f"{style.platform_id}-G1" if i < 2 else f"{style.platform_id}-G2" if i < 5 else None for i in range(count)],
+        "foreign": foreign,
+    })
+
+
+def _funding(style: _Style, total: int) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    left = total
+    for at, (source, share, rate, kind, reset, maturity, seniority) in enumerate(style.layers):
+        amount = left if at == len(style.layers) - 1 else round(total * share / 1000) * 1000
+        left -= amount
+        name = f"{style.platform_id}-F{at + 1}"
+        row = {"funding_id": name, "platform_id": style.platform_id, "parent_id": None, "source": source, "amount_li": amount,
+               "rate_bp": round(rate * 100), "rate_type": kind, "reset_days": reset, "maturity_days": maturity, "seniority": seniority}
+        rows.append(row)
+        if source == "nonbank":
+            # Behind a trust stand a bank's wealth product and its private investors: the nesting of a fund pool.
+            senior = round(amount * 0.7 / 1000) * 1000
+            rows.append(row | {"funding_id": name + "a", "parent_id": name, "source": "bank", "amount_li": senior, "rate_bp": round(rate * 100) - 150})
+            rows.append(row | {"funding_id": name + "b", "parent_id": name, "source": "p2p", "amount_li": amount - senior, "seniority": 2})
+    return pd.DataFrame(rows)

@@ -1,0 +1,10 @@
+"""What was observed: factors and their laws, calibrated on a history; the rules of the boards."""
+
+from stresslab.market.calibrate import calibrate, index_volatility, shipped_index, shipped_market
+from stresslab.market.files import Loading, Market, read_market, write_market
+from stresslab.market.rules import BoardRule, board_rule, selling_cost_bp
+
+__all__ = [
+    "BoardRule", "Loading", "Market", "board_rule", "calibrate", "index_volatility", "read_market", "selling_cost_bp",
+    "shipped_index", "shipped_market", "write_market",
+]
