@@ -1,0 +1,40 @@
+"""stresslab: what happens to a platform that lends against shares when the market falls, and does it survive?
+
+The public names are here; everything else may change. They are loaded when first used, so that
+``import stresslab`` and ``stresslab --help`` answer at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stresslab.book import Book, demo_book, read_book
+    from stresslab.faults import Fault, InputError
+    from stresslab.market import Market, read_market
+    from stresslab.scenario import Scenario, read_scenario
+    from stresslab.verbs import Run, check, demo, init, rate, run
+
+_WHERE = {
+    "Book": "book", "demo_book": "book", "read_book": "book",
+    "Fault": "faults", "InputError": "faults",
+    "Market": "market", "read_market": "market",
+    "Scenario": "scenario", "read_scenario": "scenario",
+    "Run": "verbs", "check": "verbs", "demo": "verbs", "init": "verbs", "rate": "verbs", "run": "verbs",
+}
+
+__all__ = [
+    "Book", "Fault", "InputError", "Market", "Run", "Scenario", "check", "demo", "demo_book", "init", "rate",
+    "read_book", "read_market", "read_scenario", "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'stresslab' has no attribute {name!r}")
+    return getattr(import_module(f"stresslab.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -49,6 +49,23 @@ def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
     return block
 
 
+def pack(block: Block) -> dict[str, NDArray[np.int64]]:
+    """A block as flat names and arrays, to be written to a file."""
+    return {f"{part}.{name}": array for part in _PARTS for name, array in getattr(block, part).items()}
+
+
+def unpack(start: int, stop: int, arrays: dict[str, NDArray[np.int64]]) -> Block:
+    """The block that :func:`pack` made flat."""
+    parts: dict[str, dict[str, NDArray[np.int64]]] = {part: {} for part in _PARTS}
+    for name, array in arrays.items():
+        part, _, column = name.partition(".")
+        parts[part][column] = array
+    return Block(start, stop, **parts)
+
+
+_PARTS = ("outcomes", "days", "accounts", "instruments")
+
+
 class _Runner:
     """Scratch for one thread: fundamental prices, state and story of one path at a time."""
 

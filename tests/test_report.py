@@ -188,19 +188,25 @@ def test_user_text_is_escaped_and_shown():
     platforms = [
         {**p, "name": HOSTILE} if p["platform_id"] == "P1" else p for p in run().record["platforms"]
     ]
+    # Short, so that they also stand in the figures; the first one reads alike in both languages.
     scenarios = [
-        {**s, "title": "a $x_1$ & <b>", "title_zh": "<i>"} for s in run().record["scenarios"]
+        {**s, "title": "a $x_1$ & <b>", "title_zh": "<u>" if place else "a $x_1$ & <b>"}
+        for place, s in enumerate(run().record["scenarios"])
     ]
     book = {**run().record["book"], "title": HOSTILE}
     hostile = with_record(platforms=platforms, scenarios=scenarios, book=book)
     html = write_html(hostile)
     assert "<script" not in html
-    assert "<i>&lt;" not in html
+    assert "<b>&" not in html
+    assert "<u>" not in html
     assert not Reader(html).wrong
+    for text in re.findall(r"<text[^>]*>(.*?)</text>", html):
+        assert "<" not in text
+    assert re.search(r'<text[^>]*fill:#1b2733">a \$x_1\$ &amp; &lt;b&gt;</text>', html)
     for language in ("zh", "en"):
         said = Reader(html).said(language)
         assert HOSTILE in said
-        assert ("<i>" if language == "zh" else "a $x_1$ & <b>") in said
+        assert ("<u>" if language == "zh" else "a $x_1$ & <b>") in said
 
 
 def test_every_printed_formula_stands_in_the_method():
@@ -244,9 +250,8 @@ def test_figures_of_the_tables_are_those_of_the_estimates():
     assert value >= 1e9
     assert f'<span class="v"><span class="zh" lang="zh">{value / 1e8:,.2f}</span>' in page()
     assert f'<span class="en" lang="en">{value / 1e6:,.1f}</span></span>' in page()
-    assert f"± {error / 1e6:,.1f}" in page().replace("&nbsp;", " ").replace(
-        '<span class="zh" lang="zh">', ""
-    ).replace(f'{error / 1e8:,.2f}</span><span class="en" lang="en">', "")
+    spread = f'lang="zh">±\u00a0{error / 1e8:,.2f}</span><span class="en" lang="en">±\u00a0{error / 1e6:,.1f}<'
+    assert spread in page()
 
 
 def test_layers_are_drawn_as_wide_as_they_are():
@@ -260,12 +265,16 @@ def test_layers_are_drawn_as_wide_as_they_are():
     layers = ("reserve", "own_capital", "junior", "senior", "claims")
     svg = re.findall(r'<svg class="chart".*?</svg>', page(), flags=re.S)[0]
     bars = re.findall(r'<path d="M ([\d.]+) ([\d.]+)\nL ([\d.]+) [\d.]+\n[^<]*fill: (#\w+)"', svg)
-    by_row: dict[str, list[float]] = {}
+    by_row: dict[str, list[tuple[float, float]]] = {}
     for left, top, right, _ in bars:
-        by_row.setdefault(top, []).append(float(right) - float(left))
-    widest = max(by_row.values(), key=sum)
-    parts = np.array([mean[f"absorbed_by_{layer}"] for layer in layers])
-    assert widest == pytest.approx(parts / parts.sum() * sum(widest), abs=0.05)
+        by_row.setdefault(top, []).append((float(left), float(right)))
+    longest = max(by_row.values(), key=lambda row: row[-1][1])
+    start, end = longest[0][0], longest[-1][1]
+    parts = np.cumsum([mean[f"absorbed_by_{layer}"] for layer in layers])
+    assert [right for _, right in longest] == pytest.approx(
+        start + parts / parts[-1] * (end - start), abs=0.05
+    )
+    assert [left for left, _ in longest[1:]] == [right for _, right in longest[:-1]]
 
 
 def test_not_rated_platform_says_why():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -101,19 +102,20 @@ def money_cell(estimate: Estimate, scale: MoneyScale, tone: str = "") -> Cell:
     """An amount with its error, in the unit of its table."""
     if not estimate.known:
         return Cell(NONE)
-    error = (
-        scale.number(estimate.error)
-        if estimate.error > 0 and not _tiny(scale.number(estimate.value))
-        else None
-    )
-    return Cell(
-        scale.number(estimate.value), error, tone=tone if estimate.value > 0 else _quiet(estimate)
-    )
+    tone = tone if estimate.value > 0 else _quiet(estimate)
+    return _estimate_cell(estimate, scale.number, tone)
 
 
-def _tiny(number: Phrase) -> bool:
-    """Whether a value is printed as a bound, which needs no error beside it."""
-    return number.en.startswith("<")
+def _estimate_cell(estimate: Estimate, show: Callable[[float], Phrase], tone: str) -> Cell:
+    """A value and its error; a value that is printed as a bound needs no error beside it."""
+    value = show(estimate.value)
+    if not estimate.error > 0:
+        return Cell(value, tone=tone)
+    error = show(estimate.error)
+    told = Phrase(
+        *("" if v.startswith("<") else f"±\u00a0{e}" for v, e in zip(value, error, strict=True))
+    )
+    return Cell(value, None if told == NOTHING else told, tone=tone)
 
 
 def _quiet(estimate: Estimate) -> str:
@@ -123,20 +125,12 @@ def _quiet(estimate: Estimate) -> str:
 
 def count_cell(estimate: Estimate) -> Cell:
     """A mean count with its error."""
-    if not estimate.known:
-        return Cell(NONE)
-    value = count(estimate.value)
-    error = count(estimate.error) if estimate.error > 0 and not _tiny(value) else None
-    return Cell(value, error, tone=_quiet(estimate))
+    return _estimate_cell(estimate, count, _quiet(estimate)) if estimate.known else Cell(NONE)
 
 
 def percent_cell(estimate: Estimate) -> Cell:
     """A percentage with its error in percentage points."""
-    if not estimate.known:
-        return Cell(NONE)
-    value = percent(estimate.value)
-    error = percent(estimate.error) if estimate.error > 0 and not _tiny(value) else None
-    return Cell(value, error, tone=_quiet(estimate))
+    return _estimate_cell(estimate, percent, _quiet(estimate)) if estimate.known else Cell(NONE)
 
 
 def probability_cell(estimate: Estimate, often: float = 50.0) -> Cell:

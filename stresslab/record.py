@@ -1,0 +1,174 @@
+"""What was run: digests, versions, the layout of a run's folder, atomic writes, finished blocks.
+
+The clock and the machine are read here alone, and stand under ``machine`` in ``record.json`` alone:
+everything else in a run's folder is the same bytes for the same inputs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import resource
+import shutil
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stresslab.faults import Fault, InputError
+
+FORMAT = 1
+RECORD = "record.json"
+PLAN = "plan.json"
+BLOCKS = "blocks"
+#: Packages whose version can change a figure or a picture.
+PACKAGES = ("stresslab", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "dask", "arch", "matplotlib")
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that a run's figures and pictures come from."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def digest_of(value: Any) -> str:
+    """The SHA-256 of a value that JSON can hold, independent of key order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the whole of it or nothing: under another name, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with stable key order, atomically."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file, atomically; the same table gives the same bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", version="2.6", store_schema=False)
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def machine(started: datetime, seconds: dict[str, float]) -> dict[str, Any]:
+    """Where and when a run was made, and how long its parts took: outside byte identity."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": now().isoformat(timespec="seconds"),
+        "seconds": {k: round(v, 3) for k, v in seconds.items()},
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)  # noqa: TID251  the one place that may look
+
+
+class RunFolder:
+    """The folder of one run: what is planned, which blocks are finished, whether the record is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run in this folder has finished."""
+        return (self.path / RECORD).is_file()
+
+    def open(self, plan: dict[str, Any]) -> bool:
+        """Take the folder for a plan; True if it holds that very run, finished. Refuses a folder of anything else."""
+        wanted = digest_of(plan)
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError([Fault(str(self.path), "the output must be a folder", "give another --out")])
+        found = self.path / PLAN
+        if found.is_file():
+            try:
+                held = digest_of(json.loads(found.read_text(encoding="utf-8")))
+            except ValueError:
+                held = ""
+            if held != wanted:
+                raise InputError([Fault(str(self.path), "this folder holds another run (other book, scenarios, seed, paths or version)", "give another --out, or delete the folder")])
+            return self.complete
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError([Fault(str(self.path), "this folder is not empty and holds no run", "give another --out")])
+        try:
+            write_json(found, plan)
+        except OSError as error:
+            raise InputError([Fault(str(self.path), f"cannot be written ({error.strerror})", "give a folder that you may write")]) from error
+        return False
+
+    def _block(self, scenario: str, start: int, stop: int) -> Path:
+        return self.path / BLOCKS / scenario / f"{start}-{stop}.npz"
+
+    def save_block(self, scenario: str, start: int, stop: int, arrays: dict[str, NDArray[np.int64]]) -> None:
+        """Keep a finished block, so that a killed run need not do it again."""
+        import io
+
+        stream = io.BytesIO()
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        write_bytes(self._block(scenario, start, stop), stream.getvalue())
+
+    def load_block(self, scenario: str, start: int, stop: int) -> dict[str, NDArray[np.int64]] | None:
+        """The arrays of a finished block, or None."""
+        path = self._block(scenario, start, stop)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as held:
+            return {name: held[name] for name in held.files}
+
+    def drop_blocks(self) -> None:
+        """Forget the finished blocks: their tables are written."""
+        shutil.rmtree(self.path / BLOCKS, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove a run from the folder; refuses a folder that holds none."""
+        if not self.path.is_dir():
+            return
+        if not (self.path / PLAN).is_file():
+            if any(self.path.iterdir()):
+                raise InputError([Fault(str(self.path), "this folder is not empty and holds no run", "give another --out")])
+            return
+        shutil.rmtree(self.path)
+
+    def outputs(self) -> dict[str, str]:
+        """The SHA-256 of every file of the run but the record."""
+        files = sorted(p for p in self.path.iterdir() if p.is_file() and p.name != RECORD and not p.name.startswith("."))
+        return {p.name: file_digest(p) for p in files}
+
+    def read_record(self) -> dict[str, Any]:
+        """The record of a finished run; refuses a folder without one."""
+        path = self.path / RECORD
+        with contextlib.suppress(ValueError):
+            if path.is_file():
+                record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                return record
+        raise InputError([Fault(str(self.path), "this folder holds no finished run", "give the folder of a finished run; `stresslab run` with the same options goes on with a killed one")])
