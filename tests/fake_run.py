@@ -52,7 +52,7 @@ def _scenario(row: tuple[str, str, str, float, float, float, float], days: int) 
         "trough_day": trough,
         "shape": "bridge",
         "after": "free",
-        "source": "design card: market falls by 20%, 40%, 60%",
+        "source": "platform rating frameworks: falls of 20, 40 and 60%",
     }
     return {
         "id": name,
@@ -74,7 +74,7 @@ def _scenario(row: tuple[str, str, str, float, float, float, float], days: int) 
             "who": "top_clients",
             "start_day": 2,
             "over_days": 5,
-            "source": "design card",
+            "source": "supervisory redemption shocks",
         }
         if redemption
         else None,

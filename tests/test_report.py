@@ -19,7 +19,7 @@ from rich.console import Console
 
 from stresslab.report import RunTables, print_summary, read_run, write_html
 from stresslab.report.amounts import Estimate, money_scale, percent, rounded
-from stresslab.report.exhibits import coverage_cell, first_day_cell, probability_cell
+from stresslab.report.exhibits import coverage_cell, first_day_cell, money_cell, probability_cell
 from stresslab.report.method import FORMULAS
 from stresslab.report.pictures import crashes
 
@@ -440,6 +440,13 @@ def test_probability_of_no_event_shows_its_bound():
     assert probability_cell(_estimate(49.9, 3.5, 43.0, 57.0)).tone == "warn"
 
 
+def test_a_value_printed_as_a_bound_has_no_error_beside_it():
+    scale = money_scale([2e9])
+    assert money_cell(_estimate(4e5, 2e5), scale).error == ("±\u00a00.2", "")
+    assert money_cell(_estimate(4e3, 2e3), scale).error is None
+    assert money_cell(_estimate(2e9, 2e8), scale).error == ("±\u00a0200.0", "±\u00a02.00")
+
+
 def test_first_day_tells_median_and_earliest():
     never = _estimate(math.nan)
     assert first_day_cell(never, never).value.en == "never"
@@ -499,6 +506,14 @@ def test_summary_holds_the_numbers_of_the_estimates():
         f"{grades[s['id']]['grade_before']}→{grades[s['id']]['grade_after']}"
         for s in run().scenarios
     ]
+
+
+def test_summary_names_the_unit_of_its_numbers():
+    assert "million yuan" in "".join(summary("en"))
+    assert "亿元" in "".join(summary("zh"))
+    both = "".join(summary("both"))
+    assert "百万元" in both
+    assert "亿元" not in both
 
 
 def test_summary_survives_hostile_names_and_narrow_screens():

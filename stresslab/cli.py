@@ -1,0 +1,198 @@
+"""The command line: each verb is one library call of the same name.
+
+Results go to stdout, talk and progress to stderr. Exit codes: 0 done, 1 the answer is no (``--fail-on``),
+2 bad input, 3 the run failed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from stresslab.verbs import Progress, Run
+
+app = typer.Typer(
+    name="stresslab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="What happens to a platform that lends against shares when the market falls, and does it survive?",
+)
+
+BAD_INPUT, RUN_FAILED, ANSWER_IS_NO = 2, 3, 1
+
+
+class FailOn(StrEnum):
+    """What makes the exit code 1."""
+
+    NOTHING = "nothing"
+    DOWNGRADE = "downgrade"
+    FAILURE = "failure"
+
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run; it is made.")]
+Paths = Annotated[int, typer.Option("--paths", help="Number of paths of each scenario.")]
+Workers = Annotated[int, typer.Option("--workers", help="Start so many local processes; 0: threads of this process.")]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no talk.")]
+Language = Annotated[str, typer.Option("--lang", help="Language of the summary: en or zh.")]
+Failing = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 if a platform is downgraded, or fails on any path.")]
+
+
+@app.command()
+def demo(
+    out: Out = Path("stresslab-demo"), paths: Paths = 200, workers: Workers = 0, as_json: AsJson = False,
+    quiet: Quiet = False, lang: Language = "en",
+) -> None:
+    """Run the whole thing once on a synthetic book and a real index: stresslab demo --out my-demo"""
+    from stresslab import verbs
+
+    _say("Market: S&P 500, daily closes 1999 to 2018 with 2008, shipped with the package arch.\n"
+         "Book: synthetic, 3 platforms, 20,000 accounts; A-share trading rules.", quiet)
+    with _progress(quiet) as progress:
+        made = verbs.demo(out, paths=paths, workers=workers, progress=progress)
+    _show(made, as_json, lang)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    accounts: Annotated[int, typer.Option("--accounts", min=10, help="Number of accounts.")] = 20_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic book.")] = 1,
+) -> None:
+    """Write the demo book as CSV, to edit: stresslab init my-book"""
+    from stresslab import verbs
+
+    book = verbs.init(folder, accounts=accounts, seed=seed)
+    print(f"{folder}: {book.title}; edit the tables, then stresslab check {folder}")
+
+
+@app.command()
+def check(
+    book: Annotated[Path | None, typer.Argument(help="Folder of a book.")] = None,
+    scenario: Annotated[list[str] | None, typer.Option("--scenario", help="A scenario file or the name of a shipped one.")] = None,
+    market: Annotated[Path | None, typer.Option("--market", help="A market file; by default the book's market.toml.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a book and scenarios, all faults at once: stresslab check my-book --scenario crash-40"""
+    from stresslab import verbs
+    from stresslab.faults import Fault, InputError
+
+    if book is None and not scenario:
+        raise InputError([Fault("options", "there is nothing to check", "give a book's folder or --scenario")])
+    said = verbs.check(book, scenario or [], market)
+    print(json.dumps({"ok": True, "notes": said}, ensure_ascii=False, indent=1) if as_json else "\n".join(said))
+
+
+@app.command()
+def run(
+    book: Annotated[Path, typer.Option("--book", help="Folder of a book.")],
+    scenario: Annotated[list[str], typer.Option("--scenario", help="A scenario file or the name of a shipped one; may be given again.")],
+    out: Out,
+    paths: Paths = 200,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all draws.")] = 1,
+    market: Annotated[Path | None, typer.Option("--market", help="A market file; by default the book's market.toml.")] = None,
+    scale: Annotated[Path | None, typer.Option("--scale", help="A rating scale; by default the provisional one.")] = None,
+    workers: Workers = 0,
+    scheduler: Scheduler = None,
+    block_paths: Annotated[int, typer.Option("--block-paths", help="Paths of one task; changes no result.")] = 25,
+    fail_on: Failing = FailOn.NOTHING,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    lang: Language = "en",
+) -> None:
+    """Run scenarios on a book: stresslab run --book my-book --scenario baseline --scenario crash-40 --out my-run"""
+    from stresslab import verbs
+
+    with _progress(quiet) as progress:
+        made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
+                         scheduler=scheduler, block_paths=block_paths, scale=scale, progress=progress)
+    _show(made, as_json, lang)
+    if _answer_is_no(made, fail_on):
+        raise typer.Exit(ANSWER_IS_NO)
+
+
+@app.command()
+def rate(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    scale: Annotated[Path | None, typer.Option("--scale", help="A rating scale; by default the provisional one.")] = None,
+) -> None:
+    """Grade a finished run under a scale, as JSON: stresslab rate my-run --scale my-scale.toml"""
+    from stresslab import verbs
+
+    print(json.dumps(verbs.rate(folder, scale=scale), ensure_ascii=False, indent=1))
+
+
+def _answer_is_no(made: Run, fail_on: FailOn) -> bool:
+    if fail_on is FailOn.DOWNGRADE:
+        return any(s["downgraded"] for p in made.rating["platforms"] for s in p["scenarios"])
+    if fail_on is FailOn.FAILURE:
+        return bool(made.outcomes["failure_day"].notna().any())
+    return False
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        print(text, file=sys.stderr)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress | None]:
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("paths"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("running (the first run compiles for a while)", total=None)
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description="running" if done else None)
+
+        yield told
+
+
+def _show(made: Run, as_json: bool, lang: str) -> None:
+    if as_json:
+        figures: Any = json.loads(made.estimates[made.estimates["statistic"] != "survival"].to_json(orient="records"))
+        print(json.dumps({"folder": str(made.folder), "estimates": figures, "rating": made.rating}, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from stresslab.report import print_summary, read_run
+
+    print_summary(read_run(made.folder), Console(), "zh" if lang == "zh" else "en")
+    print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
+
+
+def main() -> None:
+    """The command line; every expected error is one message and an exit code, never a traceback."""
+    import click
+
+    from stresslab.faults import InputError
+
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        print(f"{len(error.faults)} fault{'s' if len(error.faults) > 1 else ''}; nothing was written", file=sys.stderr)
+        code = BAD_INPUT
+    except click.ClickException as error:
+        error.show()
+        code = BAD_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        code = RUN_FAILED
+    except OSError as error:
+        print(f"the run failed: {error}", file=sys.stderr)
+        code = RUN_FAILED
+    sys.exit(code or 0)
