@@ -175,8 +175,6 @@ def _show(made: Run, as_json: bool, lang: str) -> None:
 
 def main() -> None:
     """The command line; every expected error is one message and an exit code, never a traceback."""
-    import click
-
     from stresslab.faults import InputError
 
     try:
@@ -186,10 +184,10 @@ def main() -> None:
             print(fault, file=sys.stderr)
         print(f"{len(error.faults)} fault{'s' if len(error.faults) > 1 else ''}; nothing was written", file=sys.stderr)
         code = BAD_INPUT
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        error.show()  # type: ignore[attr-defined]  # whatever the parser raises can show itself, with the usage
         code = BAD_INPUT
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         code = RUN_FAILED
     except OSError as error:

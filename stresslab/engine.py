@@ -87,7 +87,7 @@ class _Runner:
         returns.fundamental_prices(self.fundamental, self.factor, self.sector_level, self.own_level, self.resolved.market, self.seed, path)
         self.factor_ppm = np.floor(np.exp(self.factor) * PPM + 0.5).astype(np.int64)
         factor_bp = self.factor_ppm // 100
-        cascade.hold(self.fundamental, self.facts, self.state, self.holding)
+        cascade.hold(self.fundamental, self.facts, self.holding)
         if self.facts.terms.impact != liquidity.IMPACT_NONE:
             cascade.run_path(path, self.seed, self.fundamental, factor_bp, self.plain, self.state, self.plain_story)
         cascade.run_path(path, self.seed, self.fundamental, factor_bp, self.facts, self.state, self.story)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+#: A longer value is cut in a message.
+VALUE_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -19,29 +24,58 @@ class Fault:
     value: str | None = None
 
     def __str__(self) -> str:
-        """The fault as one line: ``accounts.csv row 7, column debt_yuan, value '-1': rule; way out``."""
-        where = self.file
+        """The fault as one line: ``accounts.csv row 7, debt_yuan = '-1': rule; way out``."""
+        where = _visible(self.file)
         if self.row is not None:
             where += f" row {self.row}"
         if self.column is not None:
-            where += f", {self.column}"
+            where += f", {_visible(self.column)}"
         if self.value is not None:
-            shown = self.value if len(self.value) <= 60 else self.value[:57] + "..."
+            shown = self.value if len(self.value) <= VALUE_SHOWN else self.value[: VALUE_SHOWN - 3] + "..."
             where += f" = {shown!r}"
-        return f"{where}: {self.rule}; {self.way_out}"
+        return f"{where}: {_visible(self.rule)}; {_visible(self.way_out)}"
+
+
+def _visible(text: str) -> str:
+    # What a file says must not break the line or reach the terminal's controls.
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class InputError(Exception):
     """Raised once for an input, with all its faults; the command line answers it with exit code 2."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults: list[Fault] = list(faults)
+        self.faults: list[Fault] = list(dict.fromkeys(faults))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the rows of one table stand: their files, and their numbers as a spreadsheet counts (the header is row 1)."""
+
+    file: str
+    numbers: Sequence[int]
+    #: The first row of each file of a partitioned table, and the file's name.
+    parts: tuple[tuple[int, str], ...] = ()
+
+    def place(self, at: int) -> tuple[str, int]:
+        """The file and the row number of the row at a place of the table as it was read."""
+        part = bisect.bisect_right(self.parts, at, key=lambda p: p[0])
+        return (self.parts[part - 1][1] if part else self.file), int(self.numbers[at])
+
+    def fault(self, at: int, rule: str, way_out: str, column: str, value: Any = None) -> Fault:
+        """A fault of one cell."""
+        file, row = self.place(at)
+        return Fault(file, rule, way_out, row, column, None if value is None else str(value))
+
+
+def close_to(word: str, known: Sequence[str]) -> str | None:
+    """A hint that names the known word nearest to an unknown one, if one is near."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.strip().lower(), list(by_lower), n=1, cutoff=0.5)
+    return f"did you mean {by_lower[close[0]]!r}?" if close else None
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint that names the known word nearest to an unknown one, or lists what is known."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return "known are " + ", ".join(known)
+    return close_to(word, known) or "known are " + ", ".join(known)

@@ -69,7 +69,7 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     instrument = _instruments(book, rules, scenario)
     platform, due, layer = _lenders(book, scenario, days)
     highest = int(instrument["cost_bp"].max(initial=0))
-    facts = cascade.Facts(account, position, instrument, platform, due, layer, _terms(scenario, days, highest))
+    facts = cascade.make_facts(account, position, instrument, platform, due, layer, _terms(scenario, days, highest))
     basket = np.zeros(len(stocks), np.int64)
     np.add.at(basket, position["instrument"].astype(np.int64), position["shares"].astype(np.int64))
     return Resolved(

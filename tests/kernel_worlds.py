@@ -35,7 +35,7 @@ def facts_of(world: World) -> cascade.Facts:
         instrument["volume"][i] = stock["adv_shares"]
         instrument["sigma"][i] = stock["sigma_day"]
         instrument["capacity"][i] = stock["adv_shares"] * terms["participation_bp"] // 10_000
-    return cascade.Facts(account, position, instrument, *_lenders(world), _terms(world, instrument))
+    return cascade.make_facts(account, position, instrument, *_lenders(world), _terms(world, instrument))
 
 
 def _lenders(world: World) -> tuple[Any, Any, Any]:
@@ -79,6 +79,7 @@ def _terms(world: World, instrument: Any) -> cascade.Terms:
         pool_haircut_bp=terms["pool_haircut_bp"],
         payment_grace_days=terms["payment_grace_days"],
         call_all_after_failure=terms["run_off"] == "called",
+        watch_pct=world.get("watch_pct", 3),
     )
 
 
@@ -98,7 +99,7 @@ def run_kernel(world: World) -> dict[str, Any]:
             {
                 "called": int(state.tally[n].calls), "forced": int(state.account[n].forced_day > 0),
                 "deficit_li": int(state.tally[n].deficit), "sold_li": int(state.tally[n].sold),
-                "cash_li": int(state.account[n].cash), "debt_li": int(state.account[n].debt),
+                "cash_li": int(state.account[n].cash), "debt_li": int(facts.last_debt[n] if state.slack[n] >= 0 else state.account[n].debt),
                 "shares": [int(s) for s in state.position["shares"][int(facts.account[n].first): int(facts.account[n].last)]],
             }
             for n in range(len(world["accounts"]))
@@ -116,5 +117,5 @@ def hold_kernel(world: World) -> list[int]:
     facts = facts_of(world)
     loss = np.zeros(len(world["platforms"]), np.int64)
     fundamental = np.array(world["fundamental"], np.int64).reshape(len(world["fundamental"]), len(world["instruments"]))
-    cascade.hold(fundamental, facts, cascade.new_state(facts), loss)
+    cascade.hold(fundamental, facts, loss)
     return [int(x) for x in loss]

@@ -19,6 +19,8 @@ _SECTORS = ("bank", "broker", "insurance", "property", "technology", "health", "
 #: Board and how many of 120 instruments stand on it.
 _BOARDS = (("main", 66), ("chinext", 28), ("star", 14), ("st", 5), ("fund", 7))
 _MARKET_VOLATILITY = 0.192
+#: Daily turnover of all instruments for a book of 20,000 accounts: about a third of its collateral.
+TURNOVER_YUAN = 4.5e9
 _SECTOR_VOLATILITY = 0.08
 
 
@@ -57,12 +59,12 @@ _STYLES = (
             ("shareholder", 0.15, 4.5, "fixed", 365, 1095, 2)), 88.0),
     _Style("P2", "Lantern Finance 灯塔配资", 0.25, 150_000, (1.0, 2.0, 3.0), (0.35, 0.4, 0.25),
            ((150, 130), (130, 118), (118, 110)), (10.0, 14.0), (0.85, 0.14, 0.01), 0.4,
-           0.07, 0.015, 0.05, 0.05, 0.30, 0.2, 0.4, 0.05, True,
+           0.05, 0.01, 0.05, 0.05, 0.30, 0.2, 0.4, 0.05, True,
            (("bank", 0.25, 4.6, "floating", 30, 180, 1), ("nonbank", 0.45, 6.8, "floating", 30, 60, 1),
             ("foreign", 0.10, 5.9, "floating", 30, 25, 2), ("p2p", 0.20, 9.0, "fixed", 30, 20, 2)), 60.0),
     _Style("P3", "Quickstep Capital 快步资本", 0.20, 90_000, (2.0, 3.0, 4.0, 5.0), (0.2, 0.3, 0.3, 0.2),
            ((130, 115), (118, 110), (113, 108), (112, 107)), (16.0, 24.0), (0.95, 0.05, 0.0), 0.0,
-           0.04, 0.005, 0.03, 0.01, 0.45, 0.1, 0.0, 0.02, False,
+           0.015, 0.003, 0.03, 0.01, 0.45, 0.1, 0.0, 0.02, False,
            (("nonbank", 0.40, 8.5, "floating", 30, 25, 1), ("p2p", 0.45, 11.0, "fixed", 30, 15, 2),
             ("own", 0.15, 0.0, "fixed", 365, 1095, 2)), 30.0),
 )
@@ -131,7 +133,8 @@ def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
     volatility = np.sqrt((beta * _MARKET_VOLATILITY) ** 2 + _SECTOR_VOLATILITY**2 + own**2)
     price = np.maximum(3 * ticks, np.round(yuan * 1000 / ticks).astype(np.int64) * ticks)
     # Turnover in money scales with the book, so that a smaller demo book stresses the market as the full one does.
-    turnover = 4.0e7 * np.exp(0.9 * dice.normals(n)) * accounts / 20_000
+    # What many clients hold is also what trades most.
+    turnover = TURNOVER_YUAN * accounts / 20_000 * (0.3 / n + 0.7 * _popularity(n)) * np.exp(0.4 * dice.normals(n))
     sector = [_SECTORS[i] for i in dice.pick(n, np.linspace(1.6, 0.6, len(_SECTORS)))]
     return pd.DataFrame({
         "instrument_id": [f"SYN{i + 1:03d}" for i in range(n)],
@@ -147,6 +150,12 @@ def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
     })
 
 
+def _popularity(n: int) -> F64:
+    """How much of the clients' money is in each instrument, a power law in a fixed shuffled order; sums to one."""
+    weight = 1.0 / (1.0 + (np.arange(n) * 37) % n) ** 0.6
+    return weight / weight.sum()
+
+
 def _accounts(dice: _Dice, style: _Style, count: int, first: int, instruments: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     which = dice.pick(count, style.weights)
     multiple = np.array(style.multiples)[which] * (0.9 + 0.1 * dice.uniforms(count))
@@ -154,16 +163,14 @@ def _accounts(dice: _Dice, style: _Style, count: int, first: int, instruments: p
     collateral = equity * (1.0 + multiple)
     many = 3 + dice.pick(count, (1, 1, 1, 1, 1))
     owner = np.repeat(np.arange(count), many)
-    popularity = 1.0 / np.arange(1, len(instruments) + 1) ** 0.6
-    order = np.argsort(dice.uniforms(len(instruments)), kind="stable")
-    held = order[dice.pick(len(owner), popularity)]
+    held = dice.pick(len(owner), _popularity(len(instruments)))
     weight = 0.2 + dice.uniforms(len(owner))
     value = collateral[owner] * 0.97 * weight / np.bincount(owner, weight)[owner]
     price = instruments["price_li"].to_numpy()[held]
     shares = np.maximum(100, np.round(value * 1000 / price / 100).astype(np.int64) * 100)
     names = np.array([f"A{first + i + 1:06d}" for i in range(count)])
     positions = pd.DataFrame({"account_id": names[owner], "instrument_id": instruments["instrument_id"].to_numpy()[held], "shares": shares})
-    positions = positions.groupby(["account_id", "instrument_id"], as_index=False, sort=True)["shares"].sum()
+    positions = positions.groupby(["account_id", "instrument_id"], as_index=False, sort=True)[["shares"]].sum()
     worth = np.bincount(owner, (shares * price).astype(float), count).astype(np.int64)
     cash = np.round(collateral * 0.05 * dice.uniforms(count)).astype(np.int64) * 1000
     debt = np.floor((worth + cash) * (multiple / (1.0 + multiple)) / 1000).astype(np.int64) * 1000

@@ -5,21 +5,29 @@ from __future__ import annotations
 import csv
 import datetime
 import hashlib
+import io
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from stresslab.book.checks import check_book
-from stresslab.book.convert import convert
-from stresslab.faults import Fault, InputError, nearest
-from stresslab.glossary import BP_PER_PERCENT, INPUTS, LI_PER_YUAN, OPTIONAL_TABLES, Column
+from stresslab.book.checks import check_book, shown_value, written_name
+from stresslab.book.convert import FAULTS_SHOWN, convert
+from stresslab.faults import Fault, InputError, Rows, close_to, nearest
+from stresslab.glossary import BP_PER_PERCENT, INPUTS, KEYS, LI_PER_YUAN, OPTIONAL_TABLES, Column
+from stresslab.market.files import toml_fault, toml_text
 
 _TOML_KEYS = ("title", "as_of", "currency", "synthetic", "source")
+#: Trading rules are known from this day on.
+_FIRST_DAY = datetime.date(1990, 12, 19)
+#: Tables without which there is nothing to lend, or nobody to lend it.
+_NEVER_EMPTY = ("accounts", "instruments", "platforms")
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,8 @@ class Book:
     """What the platforms lent: checked tables in integers (厘, basis points, shares), sorted by id.
 
     ``tables`` maps a table's name to a frame whose columns are the stored names of the glossary;
-    optional columns that nobody wrote are absent. ``digests`` maps each file read to its SHA-256.
+    optional columns that nobody wrote are absent. ``digests`` maps each file read to its SHA-256,
+    ``places`` each table to where its rows stand in the files.
     """
 
     title: str
@@ -37,141 +46,267 @@ class Book:
     tables: dict[str, pd.DataFrame]
     digests: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    places: dict[str, Rows] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """One SHA-256 for the whole book: of its files, or of its tables when it never was a file."""
+        """One SHA-256 for what the book says, whichever files and order of rows say it."""
         total = hashlib.sha256(f"{self.title}\0{self.as_of}\0{self.currency}\0{self.synthetic}".encode())
         for name in sorted(self.tables):
             total.update(name.encode() + b"\0" + self.tables[name].to_csv(index=False).encode())
         return total.hexdigest()
+
+    def fault(self, table: str, at: int, column: str, rule: str, way_out: str) -> Fault:
+        """A fault of one stored cell, with its file and row where the book was read from files."""
+        value = shown_value(table, column, self.tables[table][column].iloc[at])
+        if table in self.places:
+            return self.places[table].fault(at, rule, way_out, written_name(table, column), value)
+        return Fault(table, rule, way_out, None, written_name(table, column), value)
 
 
 def read_book(folder: Path | str) -> Book:
     """The book in a folder; raises :class:`InputError` with every fault if it breaks any rule."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError([Fault(str(folder), "a book is a folder", "give the folder that holds book.toml, or make one with `stresslab init`")])
-    faults: list[Fault] = []
-    head, digests = _read_head(folder, faults)
-    tables: dict[str, pd.DataFrame] = {}
-    rows: dict[str, np.ndarray[Any, Any]] = {}
-    files: dict[str, str] = {}
+        way_out = "give the folder that holds book.toml, or make one with `stresslab init`"
+        raise InputError([Fault(str(folder), "a book is a folder", way_out)])
+    reader = _Reader(folder)
+    head = reader.head()
     for name in INPUTS:
-        raw = _read_raw(folder, name, faults, digests, files)
-        if raw is not None:
-            tables[name], rows[name] = _convert_table(name, raw, files[name], faults)
-    if not faults:
-        faults += check_book(tables, rows, files, head["as_of"])
-    if faults:
-        raise InputError(faults)
-    ordered = {name: _ordered(name, frame) for name, frame in tables.items()}
-    return Book(head["title"], head["as_of"], head["currency"], head["synthetic"], ordered, digests, folder)
+        reader.table(name)
+    reader.faults += check_book(reader.tables, reader.rows, reader.partial, head["as_of"], reader.faults)
+    if reader.faults:
+        raise InputError(reader.faults)
+    tables, places = {}, {}
+    for name, frame in reader.tables.items():
+        order = row_order(name, frame)
+        tables[name] = frame.iloc[order].reset_index(drop=True)
+        rows = reader.rows[name]
+        # A partitioned table names its parts by place as read, so only a single file can be put in order.
+        if not rows.parts:
+            places[name] = Rows(rows.file, np.asarray(rows.numbers)[order].tolist())
+    return Book(head["title"], head["as_of"], head["currency"], head["synthetic"], tables, reader.digests, folder, places)
 
 
-def _ordered(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    # Row order must not matter: ids are sorted, and their ranks number the random draws.
-    keys = [c.stored for c in INPUTS[name] if c.kind == "id" and c.stored in frame and c.required]
-    extra = [c for c in ("kind", "amount_li", "notice_days") if name == "claims" and c in frame]
-    return frame.sort_values(keys + extra, kind="stable").reset_index(drop=True)
+def row_order(name: str, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The order of a table's rows: by id, since ranks of ids number the random draws; without a key, by everything."""
+    keys = [c.stored for c in INPUTS[name] if c.kind == "id" and c.required and c.stored in frame]
+    if not KEYS[name]:
+        first = [c for c in ("kind", "amount_li", "notice_days") if name == "claims" and c in frame]
+        keys += first + [c for c in frame if c not in keys and c not in first]
+    return frame.reset_index(drop=True).sort_values(keys, kind="stable").index.to_numpy(np.int64)
 
 
-def _read_head(folder: Path, faults: list[Fault]) -> tuple[dict[str, Any], dict[str, str]]:
-    head: dict[str, Any] = {"title": folder.name, "as_of": datetime.date(1970, 1, 1), "currency": "CNY", "synthetic": False}
-    path = folder / "book.toml"
-    if not path.is_file():
-        faults.append(Fault("book.toml", "a book has a book.toml", "write one with title, as_of and currency"))
-        return head, {}
-    data = path.read_bytes()
-    try:
-        written = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        faults.append(Fault("book.toml", f"is not valid TOML ({error})", "correct the line named"))
-        return head, {}
-    for key, value in written.items():
-        if key not in _TOML_KEYS:
-            faults.append(Fault("book.toml", "unknown key", nearest(key, _TOML_KEYS), None, key, str(value)))
-    head["synthetic"] = written.get("synthetic", False)
-    if not isinstance(head["synthetic"], bool):
-        faults.append(Fault("book.toml", "synthetic must be true or false", "write true or false", None, "synthetic", str(head["synthetic"])))
-    for key, kind, way_out in (("title", str, "write a title in quotes"), ("as_of", datetime.date, "write as_of = YYYY-MM-DD without quotes"),
-                               ("currency", str, 'write currency = "CNY"')):
-        value = written.get(key)
-        if not isinstance(value, kind) or isinstance(value, datetime.datetime):
-            faults.append(Fault("book.toml", f"{key} must be given", way_out, None, key, None if value is None else str(value)))
-        else:
-            head[key] = value
-    if head["currency"] != "CNY":
-        faults.append(Fault("book.toml", "the book must be in CNY", "convert it; other currencies are not simulated", None, "currency", str(head["currency"])))
-    return head, {"book.toml": hashlib.sha256(data).hexdigest()}
+class _Reader:
+    """Reads the files of one book, and remembers what is wrong with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.faults: list[Fault] = []
+        self.digests: dict[str, str] = {}
+        self.tables: dict[str, pd.DataFrame] = {}
+        self.rows: dict[str, Rows] = {}
+        #: Tables of which some rows could not be read: nothing can be said about what they lack.
+        self.partial: set[str] = set()
+
+    def refuse(self, *parts: Any) -> None:
+        """One fault."""
+        self.faults.append(Fault(*parts))
+
+    def bytes_of(self, path: Path) -> bytes | None:
+        """The content of a file; None and a fault if it cannot be read."""
+        name = path.relative_to(self.folder).as_posix()
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            self.refuse(name, f"cannot be read ({error.strerror})", "make it a file that you may read")
+            return None
+        self.digests[name] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def head(self) -> dict[str, Any]:
+        """What book.toml says; ``as_of`` is None where it is not known."""
+        head: dict[str, Any] = {"title": "", "as_of": None, "currency": "CNY", "synthetic": False}
+        if not (self.folder / "book.toml").exists():
+            self.refuse("book.toml", "a book has a book.toml", "write one with title, as_of and currency")
+            return head
+        data = self.bytes_of(self.folder / "book.toml")
+        if data is None:
+            return head
+        try:
+            written = tomllib.loads(data.decode("utf-8-sig"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            self.faults.append(toml_fault("book.toml", data, error))
+            return head
+        for key, value in written.items():
+            if key not in _TOML_KEYS:
+                self.refuse("book.toml", "unknown key", nearest(key, _TOML_KEYS), None, key, str(value))
+        for key, kind, rule, way_out in (
+            ("title", str, "the title must be text", "write a title in quotes"),
+            ("as_of", datetime.date, "the book's date must be given", "write as_of = YYYY-MM-DD without quotes"),
+            ("currency", str, "the currency must be given", 'write currency = "CNY"'),
+            ("synthetic", bool, "synthetic must be true or false", "write true or false without quotes"),
+        ):
+            value = written.get(key, False if key == "synthetic" else None)
+            if not isinstance(value, kind) or isinstance(value, datetime.datetime) or value == "":
+                self.refuse("book.toml", rule, way_out, None, key, None if value is None else str(value))
+            else:
+                head[key] = value
+        if head["currency"] != "CNY":
+            rule, way_out = "the book must be in CNY", "convert it; other currencies are not simulated"
+            self.refuse("book.toml", rule, way_out, None, "currency", head["currency"])
+        if head["as_of"] is not None and head["as_of"] < _FIRST_DAY:
+            rule, way_out = f"the book's date must not lie before {_FIRST_DAY}", "correct it; no trading rules are known before"
+            self.refuse("book.toml", rule, way_out, None, "as_of", str(head["as_of"]))
+            head["as_of"] = None
+        return head
+
+    def table(self, name: str) -> None:
+        """Read one table, as far as it can be read."""
+        found = [p for p in (self.folder / f"{name}.csv", self.folder / f"{name}.parquet", self.folder / name) if p.exists()]
+        if not found:
+            if name not in OPTIONAL_TABLES:
+                self.refuse(f"{name}.csv", "this table is missing", self._instead_of(name))
+            return
+        if len(found) > 1:
+            self.refuse(name, "this table is there twice: " + ", ".join(p.name for p in found), "keep one of them")
+            return
+        raw = self._csv(name, found[0]) if found[0].suffix == ".csv" else self._parquet(name, found[0])
+        if raw is None:
+            return
+        if not len(raw) and name in _NEVER_EMPTY and name not in self.partial:
+            self.refuse(found[0].name, "this table has no rows", f"write at least one of the {name}")
+        self._convert(name, raw)
+
+    def _instead_of(self, name: str) -> str:
+        others = [p.name for p in sorted(self.folder.iterdir()) if p.suffix in (".csv", ".parquet") and p.stem not in INPUTS]
+        hint = close_to(f"{name}.csv", others)
+        return f"{hint} rename it to {name}.csv" if hint else f"write {name}.csv or {name}.parquet; `stresslab init` shows one"
+
+    def _csv(self, name: str, path: Path) -> pd.DataFrame | None:
+        data = self.bytes_of(path)
+        if data is None:
+            return None
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            row = data[: error.start].count(b"\n") + 1
+            way_out = "save the file as UTF-8; spreadsheets call it CSV UTF-8"
+            self.refuse(path.name, f"is not UTF-8 text (byte 0x{data[error.start]:02x})", way_out, row)
+            return None
+        records: list[list[str]] = []
+        try:
+            records.extend(csv.reader(io.StringIO(text, newline=""), strict=True))
+        except csv.Error as error:
+            way_out = "put text with commas or quotes in double quotes, and double the quotes inside it"
+            self.refuse(path.name, f"cannot be read as CSV ({error})", way_out, len(records) + 1)
+            return None
+        if not any(_says_something(r) for r in records):
+            self.refuse(path.name, "the file is empty", "write a first row with the column names")
+            return None
+        return self._records(name, path.name, records)
+
+    def _records(self, name: str, file: str, records: list[list[str]]) -> pd.DataFrame | None:
+        header = records[0]
+        if not _says_something(header):
+            self.refuse(file, "the first row must hold the column names", "remove the empty rows above it", 1)
+            return None
+        if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+            self.refuse(file, "cells must be separated by commas", "save the file with commas", 1, None, header[0])
+            return None
+        written = [(n, r) for n, r in enumerate(records[1:], start=2) if _says_something(r)]
+        even = [(n, r) for n, r in written if len(r) == len(header)]
+        uneven = [(n, len(r)) for n, r in written if len(r) != len(header)]
+        for n, width in uneven[:FAULTS_SHOWN]:
+            way_out = "give every row one cell for each column; a comma inside a cell needs quotes around it"
+            self.refuse(file, f"has {width} cells where the header has {len(header)}", way_out, n)
+        if len(uneven) > FAULTS_SHOWN:
+            rest = len(uneven) - FAULTS_SHOWN
+            self.refuse(file, f"{rest} more rows have more or fewer cells than the header", "correct them alike")
+        if uneven:
+            self.partial.add(name)
+        self.rows[name] = Rows(file, [n for n, _ in even])
+        return pd.DataFrame([r for _, r in even], columns=pd.Index(header, dtype=object), dtype=object)
+
+    def _parquet(self, name: str, path: Path) -> pd.DataFrame | None:
+        paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        if not paths:
+            self.refuse(path.name, "this folder holds no Parquet files", f"write {name}.csv or {name}.parquet")
+            return None
+        frames, parts, count = [], [], 0
+        for part in paths:
+            shown = part.relative_to(self.folder).as_posix()
+            data = self.bytes_of(part)
+            if data is None:
+                return None
+            try:
+                frame = pd.read_parquet(io.BytesIO(data))
+            except (OSError, ValueError, pa.ArrowException):
+                self.refuse(shown, "cannot be read as Parquet: it is cut off, damaged or something else", "write the file again")
+                return None
+            frames.append(_with_folder_names(name, frame, part.relative_to(path).parts if path.is_dir() else ()))
+            parts.append((count, shown))
+            count += len(frame)
+        raw = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        numbers = np.concatenate([np.arange(len(f)) + 2 for f in frames])
+        self.rows[name] = Rows(path.name, numbers.tolist(), tuple(parts) if path.is_dir() else ())
+        return raw.reset_index(drop=True)
+
+    def _convert(self, name: str, raw: pd.DataFrame) -> None:
+        columns, rows = {c.name: c for c in INPUTS[name]}, self.rows[name]
+        header = [str(written) for written in raw.columns]
+        for at, written in enumerate(header):
+            if not written.strip():
+                self.refuse(rows.file, f"column {at + 1} has no name", "name it or remove it", 1)
+            elif header.index(written) != at:
+                continue
+            elif header.count(written) > 1:
+                self.refuse(rows.file, "this column is there twice", "keep one of them", 1, written)
+            elif written not in columns:
+                self.refuse(rows.file, "unknown column", nearest(written, list(columns)), 1, written)
+        stored: dict[str, pd.Series[Any]] = {}
+        for column in columns.values():
+            at_all = header.count(column.name)
+            if at_all == 0 and column.required:
+                self.refuse(rows.file, f"the column of {column.en} is missing", "add it", 1, column.name)
+            if at_all == 1:
+                cells, found = convert(column, raw.iloc[:, header.index(column.name)], rows)
+                self.faults += found
+                # Nothing written in an optional column is the same as no such column.
+                if column.required or found or not raw.iloc[:, header.index(column.name)].isna().all() and not _blank(cells):
+                    stored[column.stored] = cells
+        self.tables[name] = pd.DataFrame(stored, index=pd.RangeIndex(len(raw)))
 
 
-def _read_raw(folder: Path, name: str, faults: list[Fault], digests: dict[str, str], files: dict[str, str]) -> pd.DataFrame | None:
-    found = [p for p in (folder / f"{name}.csv", folder / f"{name}.parquet", folder / name) if p.exists()]
-    files[name] = found[0].name if found else f"{name}.csv"
-    if not found:
-        if name not in OPTIONAL_TABLES:
-            faults.append(Fault(f"{name}.csv", "this table is missing", f"write {name}.csv or {name}.parquet; `stresslab init` shows one"))
-        return None
-    if len(found) > 1:
-        faults.append(Fault(name, "this table is there twice: " + ", ".join(p.name for p in found), "keep one of them"))
-        return None
-    parts = sorted(found[0].rglob("*.parquet")) if found[0].is_dir() else [found[0]]
-    for part in parts:
-        digests[str(part.relative_to(folder))] = hashlib.sha256(part.read_bytes()).hexdigest()
-    try:
-        if found[0].suffix == ".csv":
-            return _read_csv(found[0], faults)
-        return pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True) if parts else pd.DataFrame()
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        faults.append(Fault(found[0].name, f"cannot be read ({str(error).splitlines()[0]})", "write it again as UTF-8 CSV or Parquet"))
-        return None
+def _says_something(record: list[str]) -> bool:
+    return any(cell.strip() for cell in record)
 
 
-def _read_csv(path: Path, faults: list[Fault]) -> pd.DataFrame | None:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        lines = list(csv.reader(stream, strict=True)) if path.stat().st_size else []
-    if not lines:
-        faults.append(Fault(path.name, "the file is empty", "write a header line with the column names"))
-        return None
-    header = lines[0]
-    uneven = [(n + 2, len(row)) for n, row in enumerate(lines[1:]) if row and len(row) != len(header)]
-    for row_number, width in uneven[:20]:
-        faults.append(Fault(path.name, f"has {width} cells where the header has {len(header)}", "give every row one cell per column", row_number))
-    if uneven:
-        return None
-    return pd.DataFrame([row for row in lines[1:] if row], columns=pd.Index(header), dtype=object)
+def _blank(cells: pd.Series[Any]) -> bool:
+    return bool(cells.isna().all())
 
 
-def _convert_table(name: str, raw: pd.DataFrame, file: str, faults: list[Fault]) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    columns = {c.name: c for c in INPUTS[name]}
-    rows = np.arange(len(raw)) + 2  # as a spreadsheet counts: the header is row 1
-    for twice in {str(c) for c in raw.columns[raw.columns.duplicated()]}:
-        faults.append(Fault(file, "this column is there twice", "keep one of them", 1, twice))
-    for written in raw.columns:
-        if written not in columns:
-            faults.append(Fault(file, "unknown column", nearest(str(written), list(columns)), 1, str(written)))
-    stored: dict[str, pd.Series[Any]] = {}
-    for column in columns.values():
-        if column.name not in raw.columns:
-            if column.required:
-                faults.append(Fault(file, f"the column of {column.en} is missing", "add it", 1, column.name))
-            continue
-        if list(raw.columns).count(column.name) == 1:
-            stored[column.stored], found = convert(column, raw[column.name].reset_index(drop=True), file, rows)
-            faults.extend(found)
-    return pd.DataFrame(stored), rows
+def _with_folder_names(name: str, frame: pd.DataFrame, parts: tuple[str, ...]) -> pd.DataFrame:
+    """A part with the columns that its folders name, as ``platform_id=P1`` does."""
+    for part in parts[:-1]:
+        column, _, value = part.partition("=")
+        if column not in frame and any(c.name == column for c in INPUTS[name]):
+            frame[column] = value
+    return frame
 
 
 def write_book(book: Book, folder: Path) -> None:
     """Write a book as CSV and ``book.toml``, in yuan and percent, so that reading it gives the same book."""
     folder.mkdir(parents=True, exist_ok=True)
-    synthetic = "true" if book.synthetic else "false"
-    head = f'title = "{book.title}"\nas_of = {book.as_of}\ncurrency = "{book.currency}"\nsynthetic = {synthetic}\n'
-    (folder / "book.toml").write_text(head, encoding="utf-8")
+    head = {"title": toml_text(book.title), "as_of": str(book.as_of), "currency": toml_text(book.currency),
+            "synthetic": "true" if book.synthetic else "false"}
+    (folder / "book.toml").write_text("".join(f"{key} = {value}\n" for key, value in head.items()), encoding="utf-8")
     for name, frame in book.tables.items():
-        out = {c.name: _written(c, frame[c.stored]) for c in INPUTS[name] if c.stored in frame}
-        pd.DataFrame(out).to_csv(folder / f"{name}.csv", index=False, encoding="utf-8", lineterminator="\n")
+        out = pd.DataFrame({c.name: _written(c, frame[c.stored]) for c in INPUTS[name] if c.stored in frame})
+        # The csv module leaves a lone carriage return bare, which would end the row for a reader.
+        returns = any(out[c].str.contains("\r", regex=False).any() for c in out)
+        out.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8", lineterminator="\n",
+                   quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
 
 
 def _written(column: Column, values: pd.Series[Any]) -> list[str]:

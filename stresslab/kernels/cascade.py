@@ -6,6 +6,13 @@ platform) between the steps. Names and rules are those of the plain twin, ``test
 
 Accounts, positions, instruments, platforms and layers are arrays of records: one record is one or two cache
 lines, and a kernel receives a handful of arrays instead of a hundred columns.
+
+Most accounts are far from their lines on most days, so an account *sleeps* until a price that it holds breaks its
+floor. Each instrument has a floor a little below its price; an account may sleep as long as its collateral at the
+floors would still meet its warning line, with the debt of the last day. Whenever a quoted or a fundamental price is
+seen below its floor, the floor is lowered and every sleeping holder loses slack; one whose slack is gone wakes. What sleepers
+add to a day's sums (interest, coverage) is known before the run. So the work saved is proven unneeded by
+integers, and the size of the margin (``watch_pct``) changes no result: a test runs several.
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from numpy.typing import NDArray
 
 from stresslab.kernels import kernel
 from stresslab.kernels.draws import STREAM_ANSWERS, words
-from stresslab.kernels.liquidity import IMPACT_NONE, LAYERS, absorb, fall, fill, price_after, sell_pool, share_up
+from stresslab.kernels.liquidity import IMPACT_NONE, LAYERS, absorb, fall, fill, part_up, price_after, sell_pool, share_up, whole_lots
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
 
 I64 = NDArray[np.int64]
@@ -27,6 +34,8 @@ Record = Any
 
 PPM = 1_000_000
 YEAR_BP = 3_650_000  # 365 days × 10,000 bp
+#: Marks in the array of slacks, which are ≥ 0 for a sleeping account.
+AWAKE, FINISHED = -1, -2
 #: Relative slack of the screen in `respond`: far above the error of its three float operations.
 SCREEN_SLACK = 1e-9
 
@@ -43,14 +52,18 @@ ACCOUNT = _record(
     "warning_bp:i4", "liquidation_bp:i4", "restore_bp:i4", "investor_type:u1", "full_sale:u1",
 )
 POSITION = _record("instrument:u4", "shares:i4", "sellable:i4")
+#: Positions again, grouped by instrument: rows first to last − 1 of an instrument.
+HOLDING = _record("account:u4", "shares:i4")
 #: Prices and ticks in 厘, sigma daily, capacity in shares a day.
 INSTRUMENT = _record(
-    "price", "tick", "lot", "limit_bp", "volume", "capacity", "suspended", "cost_bp", "sigma:f8"
+    "price", "tick", "lot", "limit_bp", "volume", "capacity", "suspended", "cost_bp", "sigma:f8", "first:u8", "last:u8"
 )
 PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims")
 #: Cumulative amounts due, days 0..T × platforms: from the platform's own tiers, and from segregated money.
 DUE = _record("own", "segregated")
 #: Funding layers; row p is the bank line of platform p, the layers of the book follow.
+#: What the accounts that sleep add to a day: interest charged, and liquidation line × debt.
+SCHEDULE = _record("interest", "line")
 LAYER = _record("platform:u4", "amount", "rate_bp", "rate_after_bp", "switch_day", "junior")
 
 #: What an account is today, one cache line; `value` is its collateral A at the last exact mark.
@@ -62,7 +75,8 @@ ACCOUNT_STATE = _record(
 ACCOUNT_TALLY = _record("calls", "deficit", "sold")
 POSITION_STATE = _record("shares:i4", "sellable:i4", "order:i4")
 INSTRUMENT_STATE = _record(
-    "close", "price", "price_before", "low", "opening", "sold_today", "left", "keep", "gap", "demand", "filled", "locked"
+    "close", "price", "price_before", "low", "opening", "sold_today", "left", "keep", "gap", "demand", "filled", "locked",
+    "floor",
 )
 PLATFORM_STATE = _record(
     "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
@@ -105,10 +119,11 @@ class Terms(NamedTuple):
     pool_haircut_bp: int
     payment_grace_days: int
     call_all_after_failure: bool
+    watch_pct: int = 3  # how far below a price its floor is set; changes the speed, never a result
 
 
 class Facts(NamedTuple):
-    """Everything that a path reads and never writes: arrays of the records above."""
+    """Everything that a path reads and never writes; made by :func:`make_facts`."""
 
     account: Records
     position: Records
@@ -117,6 +132,10 @@ class Facts(NamedTuple):
     due: Records  # days 0..T × platforms
     layer: Records
     terms: Terms
+    holding: Records
+    slack: I64  # of each account at the first floors: what it may lose before it must be looked at, or a mark
+    last_debt: I64  # of each account: its debt on the last day if it neither pays nor sells
+    schedule: Records  # days 0..T × platforms, of all accounts with debt
 
 
 class State(NamedTuple):
@@ -128,7 +147,9 @@ class State(NamedTuple):
     instrument: Records
     platform: Records
     layer: Records
-    live: U64  # accounts with debt, compacted; counts[0] of them
+    slack: I64  # of each sleeping account, or a mark
+    asleep: Records  # the schedule less the accounts that woke
+    live: U64  # accounts awake; counts[0] of them
     need: NDArray[np.float64]  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
     seller: U64  # accounts with orders in this round; counts[1] of them
     counts: I64
@@ -150,6 +171,68 @@ def records(dtype: np.dtype[np.void], *shape: int) -> Records:
     return np.zeros(shape, dtype).view(np.recarray)
 
 
+def make_facts(
+    account: Records, position: Records, instrument: Records, platform: Records, due: Records, layer: Records, terms: Terms
+) -> Facts:
+    """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, first slacks."""
+    order = np.argsort(position["instrument"], kind="stable")
+    owner = np.repeat(np.arange(account.size), (account["last"] - account["first"]).astype(np.int64))
+    holding = records(HOLDING, position.size)
+    holding["account"], holding["shares"] = owner[order], position["shares"][order]
+    count = np.bincount(position["instrument"], minlength=instrument.size)
+    instrument["last"] = np.cumsum(count)
+    instrument["first"] = np.cumsum(count) - count
+    slack, last_debt = np.zeros(account.size, np.int64), np.zeros(account.size, np.int64)
+    schedule = records(SCHEDULE, terms.calendar.size, platform.size)
+    facts = Facts(account, position, instrument, platform, due, layer, terms, holding, slack, last_debt, schedule)
+    prepare(facts)
+    return facts
+
+
+@kernel
+def prepare(f: Facts) -> None:
+    """Fill the slacks, last debts and schedule of facts."""
+    for n in range(f.account.size):
+        fact = f.account[n]
+        debt = fact.debt
+        carry = 0
+        if debt > 0:
+            for day in range(1, f.terms.calendar.size):
+                charge, carry = charge_of(day, debt, carry, fact, f.terms.calendar)
+                debt += charge
+                today = f.schedule[day, fact.platform]
+                today.interest += charge
+                today.line += (fact.liquidation_bp * debt + 9_999) // 10_000
+        f.last_debt[n] = debt
+        f.slack[n] = fact.cash - (max(10_000, fact.warning_bp) * debt + 9_999) // 10_000
+        for row in range(fact.first, fact.last):
+            floor = floor_under(f.instrument[f.position[row].instrument].price, f.terms.watch_pct)
+            f.slack[n] += f.position[row].shares * net_of_cost(floor, f.terms.selling_cost_bp)
+        if debt == 0:
+            f.slack[n] = FINISHED
+        elif f.slack[n] < 0:
+            f.slack[n] = AWAKE
+
+
+@kernel
+def charge_of(day: int, debt: int, carry: int, fact: Record, calendar: I64) -> tuple[int, int]:
+    """The interest of a day on an account's debt, and the remainder carried (M-11, M-12)."""
+    rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
+    return interest(debt, rate, calendar[day] - calendar[day - 1], carry)
+
+
+@kernel
+def floor_under(price: int, watch_pct: int) -> int:
+    """The floor to set when a price has been seen, 厘."""
+    return price * (100 - watch_pct) // 100
+
+
+@kernel
+def net_of_cost(price: int, cost_bp: int) -> int:
+    """A price less the cost of selling, rounded down, 厘."""
+    return price * (10_000 - cost_bp) // 10_000
+
+
 def new_state(facts: Facts) -> State:
     """A state of the right shape for these facts, to be reset by :func:`begin` for each path."""
     n = facts.account.size
@@ -160,6 +243,8 @@ def new_state(facts: Facts) -> State:
         instrument=records(INSTRUMENT_STATE, facts.instrument.size),
         platform=records(PLATFORM_STATE, facts.platform.size),
         layer=records(LAYER_STATE, facts.layer.size),
+        slack=np.zeros(n, np.int64),
+        asleep=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size),
         live=np.zeros(n, np.uint64),
         need=np.zeros(n, np.float64),
         seller=np.zeros(n, np.uint64),
@@ -197,26 +282,74 @@ def begin(f: Facts, s: State) -> None:
         stock.close = f.instrument[i].price
         stock.keep = PPB
         stock.gap = stock.demand = stock.filled = 0
+        stock.floor = floor_under(stock.close, f.terms.watch_pct)
     for row in range(f.position.size):
         s.position[row].shares = f.position[row].shares
         s.position[row].sellable = f.position[row].sellable
         s.position[row].order = 0
-    for n in range(f.account.size):
-        _begin_account(n, f.account[n], s)
+    for day in range(f.terms.calendar.size):
+        for p in range(f.platform.size):
+            s.asleep[day, p].interest = f.schedule[day, p].interest
+            s.asleep[day, p].line = f.schedule[day, p].line
+    accounts, facts, tallies = s.account, f.account, s.tally
+    for n in range(facts.size):
+        fact, now, tally = facts[n], accounts[n], tallies[n]
+        now.cash, now.debt = fact.cash, fact.debt
+        now.carry = now.call_amount = now.call_day = now.answer_day = now.recall = now.begun = 0
+        now.served_day = now.forced_day = 0
+        tally.calls = tally.deficit = tally.sold = 0
+        s.platform[fact.platform].loans += fact.debt
+        s.slack[n] = f.slack[n]
+        if f.slack[n] == AWAKE:
+            wake(n, 0, f, s)
 
 
 @kernel
-def _begin_account(n: int, fact: Record, s: State) -> None:
-    now = s.account[n]
-    now.cash, now.debt = fact.cash, fact.debt
-    now.carry = now.call_amount = now.call_day = now.answer_day = now.recall = now.begun = 0
-    now.served_day = now.forced_day = 0
-    tally = s.tally[n]
-    tally.calls = tally.deficit = tally.sold = 0
-    if fact.debt > 0:
-        s.live[s.counts[0]] = n
-        s.counts[0] += 1
-        s.platform[fact.platform].loans += fact.debt
+def wake(n: int, day: int, f: Facts, s: State) -> None:
+    """Put a sleeping account on the live list, with its debt after ``day``; the sleepers' sums lose it from then on."""
+    fact, now = f.account[n], s.account[n]
+    for t in range(1, f.terms.calendar.size):
+        if t <= day:
+            charge, now.carry = charge_of(t, now.debt, now.carry, fact, f.terms.calendar)
+            now.debt += charge
+        else:
+            break
+    debt, carry = now.debt, now.carry
+    for t in range(day + 1, f.terms.calendar.size):
+        charge, carry = charge_of(t, debt, carry, fact, f.terms.calendar)
+        debt += charge
+        s.asleep[t, fact.platform].interest -= charge
+        s.asleep[t, fact.platform].line -= (fact.liquidation_bp * debt + 9_999) // 10_000
+    s.slack[n] = AWAKE
+    now.value = now.cash + shares_value(fact, f.position, s.position, s.instrument)
+    s.live[s.counts[0]] = n
+    s.need[s.counts[0]] = 2.0
+    s.counts[0] += 1
+
+
+@kernel
+def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
+    """Lower the floor of an instrument whose price was seen below it; holders without slack wake as of the close of ``day``."""
+    stock = s.instrument[i]
+    cost = f.terms.selling_cost_bp
+    lower = floor_under(price, f.terms.watch_pct)
+    lost = net_of_cost(stock.floor, cost) - net_of_cost(lower, cost)
+    stock.floor = lower
+    holding, slack = f.holding, s.slack
+    for row in range(f.instrument[i].first, f.instrument[i].last):
+        n = holding[row].account
+        if slack[n] >= 0:
+            slack[n] -= holding[row].shares * lost
+            if slack[n] < 0:
+                wake(n, day, f, s)
+
+
+@kernel
+def wake_platform(p: int, day: int, f: Facts, s: State) -> None:
+    """Wake every sleeping account of a platform: all its loans are called."""
+    for n in range(f.account.size):
+        if s.slack[n] >= 0 and f.account[n].platform == p:
+            wake(n, day, f, s)
 
 
 @kernel
@@ -240,8 +373,9 @@ def begin_story(f: Facts, s: State, story: Story) -> None:
         for day in range(f.terms.calendar.size):
             story.days[day, p].sold_li = 0
             story.days[day, p].accounts_forced = 0
-    for j in range(s.counts[0]):
-        story.outcome[f.account[s.live[j]].platform].accounts_with_debt += 1
+    for n in range(f.account.size):
+        if f.account[n].debt > 0:
+            story.outcome[f.account[n].platform].accounts_with_debt += 1
 
 
 @kernel
@@ -262,6 +396,10 @@ def open_market(day: int, fundamental: I64, f: Facts, s: State, tape: Records) -
         now.sold_today = 0
         now.left = 0 if now.locked == 1 else fact.capacity
         tape[day, i].locked = now.locked
+    for i in range(f.instrument.size):
+        lowest = min(s.instrument[i].price, fundamental[i])
+        if lowest < s.instrument[i].floor:
+            watch(day - 1, i, lowest, f, s)
 
 
 @kernel
@@ -285,16 +423,22 @@ def open_accounts(
     # Arrays are taken out of the bundles once: inside a loop each extraction would count references.
     facts, accounts, lenders, need_of, live = f.account, s.account, s.platform, s.need, s.live
     position, held, stocks, tally, terms = f.position, s.position, s.instrument, s.tally, f.terms
-    nights = terms.calendar[day] - terms.calendar[day - 1]
+    list_awake(s)
     for p in range(lenders.size):
-        sums = lenders[p]
-        sums.covered = sums.to_cover = sums.covered_fundamental = sums.call = sums.call_fundamental = 0
+        failed = outcome[p].failure_day
+        if terms.call_all_after_failure and 0 < failed < day:
+            wake_platform(p, day - 1, f, s)
+        sums, asleep = lenders[p], s.asleep[day, p]
+        sums.loans += asleep.interest
+        sums.own_capital += asleep.interest
+        outcome[p].loan_interest_li += asleep.interest
+        sums.covered = sums.to_cover = sums.covered_fundamental = asleep.line
+        sums.call = sums.call_fundamental = 0
     for j in range(s.counts[0]):
         n = live[j]
         fact, now = facts[n], accounts[n]
         sums, o = lenders[fact.platform], outcome[fact.platform]
-        rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
-        charge, now.carry = interest(now.debt, rate, nights, now.carry)
+        charge, now.carry = charge_of(day, now.debt, now.carry, fact, terms.calendar)
         now.debt += charge
         sums.loans += charge
         sums.own_capital += charge
@@ -314,31 +458,48 @@ def open_accounts(
         sums.covered += min(quoted, line)
         sums.covered_fundamental += min(deep, line)
         now.value = quoted
-        if now.call_day > 0 or quoted * 10_000 < fact.warning_bp * now.debt:
+        if now.call_day > 0:
+            answer(day, fact, now, o)
+        if now.call_day == 0 and now.value * 10_000 < fact.warning_bp * now.debt:
             word = words(seed, path, day, STREAM_ANSWERS, n)
-            tally[n].calls += call(day, np.int64(word[0]), np.int64(word[1]), fall_bp, fact, now, o, terms)
-            if tally[n].calls == 1 and now.call_day == day:
+            call(day, np.int64(word[0]), np.int64(word[1]), fall_bp, fact, now, o, terms)
+            tally[n].calls += 1
+            if tally[n].calls == 1:
                 o.accounts_called += 1
         need_of[j] = need(day, fact, now, o.failure_day, terms)
 
 
 @kernel
-def call(
-    day: int, word: int, next_word: int, fall_bp: int, fact: Record, now: Record, o: Record, terms: Terms
-) -> int:
-    """Take an answer that arrives, lapse a call that is cured, issue a new one; the number issued (M-20)."""
-    if now.call_day > 0 and now.answer_day == day:
+def list_awake(s: State) -> None:
+    """Put the live list in the order of accounts, so that a pass over it walks through memory in one direction."""
+    slack, live = s.slack, s.live
+    count = 0
+    for n in range(slack.size):
+        if slack[n] == AWAKE:
+            live[count] = n
+            count += 1
+    s.counts[0] = count
+
+
+@kernel
+def answer(day: int, fact: Record, now: Record, o: Record) -> None:
+    """Take the money of an open call whose answer arrives today, or lapse a call that is cured (M-20)."""
+    if now.answer_day == day:
         now.cash += now.call_amount
         now.value += now.call_amount
         o.client_paid_li += now.call_amount
         o.margin_call_unanswered_li -= now.call_amount
         now.call_day = 0
-    below = now.value * 10_000 < fact.warning_bp * now.debt
-    if now.call_day > 0 and not below:
+    elif now.value * 10_000 >= fact.warning_bp * now.debt:
         o.margin_call_unanswered_li -= now.call_amount
         now.call_day = 0
-    if now.call_day > 0 or not below:
-        return 0
+
+
+@kernel
+def call(
+    day: int, word: int, next_word: int, fall_bp: int, fact: Record, now: Record, o: Record, terms: Terms
+) -> None:
+    """Issue a call and decide whether and when it will be answered (M-20)."""
     now.call_amount = (fact.warning_bp * now.debt + 9_999) // 10_000 - now.value
     now.call_day = day
     now.answer_day = 0
@@ -347,7 +508,6 @@ def call(
     willing = terms.answer_bp[fact.investor_type] * max(0, 100_000_000 - terms.mood_bp * fall_bp) // 100_000_000
     if terms.grace_days > 0 and word * 10_000 < willing * 4_294_967_296:
         now.answer_day = day + 1 + next_word * terms.grace_days // 4_294_967_296
-    return 1
 
 
 @kernel
@@ -411,6 +571,7 @@ def pay(day: int, f: Facts, s: State, story: Story) -> None:
             if o.first_unpaid_day == 0:
                 o.first_unpaid_day = day
             if unpaid > lender.recalled:
+                wake_platform(p, day, f, s)
                 recall_loans(p, unpaid - lender.recalled, f, s)
 
 
@@ -480,10 +641,10 @@ def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: in
     denominator = restore_bp * (10_000 - cost_share_bp) - 100_000_000
     if denominator <= 0:
         return most
-    whole, rest = shortfall // denominator, shortfall % denominator
-    if whole > most // 10_000:
+    ratio = 10_000 / denominator
+    if shortfall * ratio > 1.1 * most:
         return most
-    return whole * 10_000 + (rest * 10_000 + denominator - 1) // denominator
+    return part_up(ratio, 10_000, shortfall, denominator)
 
 
 @kernel
@@ -534,12 +695,12 @@ def respond(day: int, worst: float, f: Facts, s: State, story: Story) -> bool:
 def place_orders(n: int, by_line: bool, by_recall: bool, in_full: bool, f: Facts, s: State, o: Record) -> bool:
     """Repay from cash, size the sale, spread it over what may be sold today; whether anything was ordered (M-21, M-22)."""
     fact, now = f.account[n], s.account[n]
+    held = now.value - now.cash  # the caller has marked the account at current prices
     paid = min(now.cash, now.debt if by_line or in_full else now.recall)
     now.cash -= paid
     repay(paid, now, s.platform[fact.platform], o)
     if now.debt == 0:
         return False
-    held = shares_value(fact, f.position, s.position, s.instrument)
     if in_full or (by_line and fact.full_sale == 1):
         amount = held
     else:
@@ -560,23 +721,23 @@ def place_orders(n: int, by_line: bool, by_recall: bool, in_full: bool, f: Facts
 @kernel
 def spread(fact: Record, amount: int, f: Facts, s: State) -> bool:
     """Order an amount pro rata to value from the positions that may be sold today, in whole lots (M-22)."""
+    position, held, stocks = f.position, s.position, s.instrument
     offered = 0
     for row in range(fact.first, fact.last):
-        stock = s.instrument[f.position[row].instrument]
+        stock = stocks[position[row].instrument]
         if stock.left > 0:
-            offered += s.position[row].sellable * stock.price
+            offered += held[row].sellable * stock.price
     if offered == 0:
         return False
+    ratio = amount / offered
     for row in range(fact.first, fact.last):
-        i = f.position[row].instrument
-        mine, stock = s.position[row], s.instrument[i]
+        i = position[row].instrument
+        mine, stock = held[row], stocks[i]
         wanted = 0
         if stock.left > 0 and mine.sellable > 0:
             wanted = mine.sellable
             if amount < offered:
-                lot = f.instrument[i].lot
-                lots = (share_up(amount, mine.sellable, offered) + lot - 1) // lot
-                wanted = min(wanted, lots * lot)
+                wanted = min(wanted, whole_lots(part_up(ratio, amount, mine.sellable, offered), f.instrument[i].lot))
             stock.demand += wanted
         mine.order = wanted
     return True
@@ -585,18 +746,19 @@ def spread(fact: Record, amount: int, f: Facts, s: State) -> bool:
 @kernel
 def fill_orders(f: Facts, s: State) -> None:
     """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23)."""
+    facts, position, held, stocks, seller = f.account, f.position, s.position, s.instrument, s.seller
     for j in range(s.counts[1]):
-        fact = f.account[s.seller[j]]
+        fact = facts[seller[j]]
         for row in range(fact.first, fact.last):
-            mine = s.position[row]
+            mine = held[row]
             if mine.order > 0:
-                stock = s.instrument[f.position[row].instrument]
+                stock = stocks[position[row].instrument]
                 mine.order = fill(mine.order, stock.left, stock.demand)
                 stock.filled += mine.order
 
 
 @kernel
-def move_prices(f: Facts, s: State) -> float:
+def move_prices(day: int, f: Facts, s: State) -> float:
     """Move prices by the day's cumulative sales, close what is rationed or locked; the lowest price over opening (M-24)."""
     worst = 1.0
     for i in range(f.instrument.size):
@@ -611,6 +773,8 @@ def move_prices(f: Facts, s: State) -> float:
             if rationed or sealed(now.price, now.close, now.low, fact.limit_bp):
                 now.left = 0
             now.demand = now.filled = 0
+            if now.price < now.floor:
+                watch(day, i, now.price, f, s)
         worst = min(worst, now.price / now.opening)
     return worst
 
@@ -648,7 +812,7 @@ def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
         if not respond(day, worst, f, s, story):
             return
         fill_orders(f, s)
-        worst = move_prices(f, s)
+        worst = move_prices(day, f, s)
         settle(day, f, s, story)
         story.rounds[0] = max(story.rounds[0], r + 1)
     story.rounds[1] += 1
@@ -656,26 +820,23 @@ def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
 
 @kernel
 def write_off(f: Facts, s: State, outcome: Records) -> None:
-    """Write off what accounts with nothing left still owe; drop accounts without debt from the live list (M-26)."""
-    kept = 0
+    """Write off what accounts with nothing left still owe; accounts without debt are finished (M-26)."""
     for j in range(s.counts[0]):
+        if s.need[j] < 1.0 - SCREEN_SLACK:
+            continue  # only an account that was looked at can be finished
         n = s.live[j]
-        if s.need[j] >= 1.0 - SCREEN_SLACK:  # only an account that was looked at can be finished
-            fact, now = f.account[n], s.account[n]
-            if now.debt > 0 and now.cash == 0 and not has_shares(fact, s.position):
-                lender = s.platform[fact.platform]
-                s.tally[n].deficit = now.debt
-                lender.deficit_today += now.debt
-                lender.loans -= now.debt
-                lender.recalled -= now.recall
-                now.recall = 0
-                now.debt = 0
-                outcome[fact.platform].accounts_in_deficit += 1
-            if now.debt == 0:
-                continue
-        s.live[kept] = n
-        kept += 1
-    s.counts[0] = kept
+        fact, now = f.account[n], s.account[n]
+        if now.debt > 0 and now.cash == 0 and not has_shares(fact, s.position):
+            lender = s.platform[fact.platform]
+            s.tally[n].deficit = now.debt
+            lender.deficit_today += now.debt
+            lender.loans -= now.debt
+            lender.recalled -= now.recall
+            now.recall = 0
+            now.debt = 0
+            outcome[fact.platform].accounts_in_deficit += 1
+        if now.debt == 0:
+            s.slack[n] = FINISHED
 
 
 @kernel
@@ -756,13 +917,13 @@ def hole(fact: Record, now: Record, fundamental: I64, f: Facts, s: State) -> int
     worth = 0
     for row in range(fact.first, fact.last):
         worth += s.position[row].shares * fundamental[f.position[row].instrument]
-    worth = worth - (worth * f.terms.selling_cost_bp + 9_999) // 10_000
-    return max(0, now.debt - worth - now.cash)
+    return max(0, now.debt - net_of_cost(worth, f.terms.selling_cost_bp) - now.cash)
 
 
 @kernel
 def finish(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
     """Write the last day's holes and balances into the outcome (M-29, M-37)."""
+    list_awake(s)
     for j in range(s.counts[0]):
         n = s.live[j]
         outcome[f.account[n].platform].deficit_unrealised_li += hole(f.account[n], s.account[n], fundamental, f, s)
@@ -794,18 +955,17 @@ def run_path(path: int, seed: int, fundamental: I64, factor_bp: I64, f: Facts, s
 
 
 @kernel
-def hold(fundamental: I64, f: Facts, s: State, loss: I64) -> None:
+def hold(fundamental: I64, f: Facts, loss: I64) -> None:
     """The loss of each platform if nobody is called and nobody sells: holes at the horizon (M-30, holding)."""
-    begin(f, s)
     loss[:] = 0
-    for j in range(s.counts[0]):
-        fact, now = f.account[s.live[j]], s.account[s.live[j]]
-        for day in range(1, f.terms.calendar.size):
-            nights = f.terms.calendar[day] - f.terms.calendar[day - 1]
-            rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
-            charge, now.carry = interest(now.debt, rate, nights, now.carry)
-            now.debt += charge
-        loss[fact.platform] += hole(fact, now, fundamental[fundamental.shape[0] - 1], f, s)
+    facts, position, last = f.account, f.position, fundamental[fundamental.shape[0] - 1]
+    for n in range(facts.size):
+        if f.last_debt[n] > 0:
+            fact = facts[n]
+            worth = 0
+            for row in range(fact.first, fact.last):
+                worth += position[row].shares * last[position[row].instrument]
+            loss[fact.platform] += max(0, f.last_debt[n] - net_of_cost(worth, f.terms.selling_cost_bp) - fact.cash)
 
 
 def without_impact(f: Facts) -> Facts:

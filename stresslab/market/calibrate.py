@@ -22,7 +22,8 @@ def log_returns(closes: pd.Series) -> pd.Series:
     if closes.isna().any() or (closes <= 0).any():
         row = int(np.flatnonzero((closes.isna() | (closes <= 0)).to_numpy())[0])
         raise InputError([Fault("history", "a close must be positive", "correct or drop the day", row + 2, str(closes.name), str(closes.iloc[row]))])
-    return np.log(closes).diff().dropna()
+    returns: pd.Series = np.log(closes).diff().dropna()
+    return returns
 
 
 def index_volatility(closes: pd.Series) -> tuple[float, float]:
@@ -73,9 +74,9 @@ def calibrate(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str], *
     volatility, error = index_volatility(index)
     market_return = log_returns(index)
     # A return over a halt spans several days: only returns between adjacent days of the index are used.
-    returns = np.log(prices.reindex(index.index)).diff().iloc[1:]
+    returns = prices.reindex(index.index).apply(np.log).diff().iloc[1:]
     faults = [
-        Fault("history", f"{name} has {int(n)} daily returns, at least {DAYS_LEAST} are needed", "leave it out or lengthen the history", None, name)
+        Fault("history", f"{name} has {int(n)} daily returns, at least {DAYS_LEAST} are needed", "leave it out or lengthen the history", None, str(name))
         for name, n in returns.notna().sum().items() if n < DAYS_LEAST
     ]
     if faults:

@@ -1,0 +1,33 @@
+"""How much hypothesis searches: all that a test asks for, or a sample where kernels run as plain Python.
+
+`ci` draws the same examples every time. `fast` (`pytest --hypothesis-profile=fast`) caps the examples of every
+test, also of those that set their own number: without the JIT one world takes a thousand times longer.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+
+#: Examples of a test under the profile `fast`.
+FAST_EXAMPLES = int(os.environ.get("STRESSLAB_FAST_EXAMPLES", "100"))
+
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile(
+    "fast", max_examples=FAST_EXAMPLES, derandomize=True, deadline=None, suppress_health_check=_SLOW
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if settings.get_current_profile_name() != "fast":
+        return
+    for item in items:
+        test = getattr(item, "obj", None)
+        # Settings of a test win over those of a profile, and hypothesis has no public way to lower them.
+        asked = getattr(test, "_hypothesis_internal_use_settings", None)
+        if asked is not None and asked.max_examples > FAST_EXAMPLES:
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=FAST_EXAMPLES, deadline=None)
