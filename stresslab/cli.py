@@ -6,10 +6,13 @@ Results go to stdout, talk and progress to stderr. Exit codes: 0 done, 1 the ans
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +30,13 @@ app = typer.Typer(
 BAD_INPUT, RUN_FAILED, ANSWER_IS_NO = 2, 3, 1
 
 
+class Language(StrEnum):
+    """A language of the summary."""
+
+    EN = "en"
+    ZH = "zh"
+
+
 class FailOn(StrEnum):
     """What makes the exit code 1."""
 
@@ -41,16 +51,19 @@ Workers = Annotated[int, typer.Option("--workers", help="Start so many local pro
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no talk.")]
-Language = Annotated[str, typer.Option("--lang", help="Language of the summary: en or zh.")]
+InLanguage = Annotated[Language, typer.Option("--lang", help="Language of the summary.")]
 Failing = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 if a platform is downgraded, or fails on any path.")]
 
 
 @app.command()
 def demo(
     out: Out = Path("stresslab-demo"), paths: Paths = 200, workers: Workers = 0, as_json: AsJson = False,
-    quiet: Quiet = False, lang: Language = "en",
+    quiet: Quiet = False, lang: InLanguage = Language.EN,
 ) -> None:
-    """Run the whole thing once on a synthetic book and a real index: stresslab demo --out my-demo"""
+    """Run the whole thing once on a synthetic book and a real index.
+
+    Example: stresslab demo --out my-demo
+    """
     from stresslab import verbs
 
     _say("Market: S&P 500, daily closes 1999 to 2018 with 2008, shipped with the package arch.\n"
@@ -63,14 +76,18 @@ def demo(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
-    accounts: Annotated[int, typer.Option("--accounts", min=10, help="Number of accounts.")] = 20_000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the synthetic book.")] = 1,
+    accounts: Annotated[int, typer.Option("--accounts", help="Number of accounts.")] = 20_000,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the synthetic book.")] = 1,
 ) -> None:
-    """Write the demo book as CSV, to edit: stresslab init my-book"""
+    """Write the demo book as CSV, to edit.
+
+    Example: stresslab init my-book
+    """
     from stresslab import verbs
 
     book = verbs.init(folder, accounts=accounts, seed=seed)
-    print(f"{folder}: {book.title}; edit the tables, then stresslab check {folder}")
+    with _results():
+        print(f"{folder}: {book.title}; edit the tables, then stresslab check {folder}")
 
 
 @app.command()
@@ -80,14 +97,24 @@ def check(
     market: Annotated[Path | None, typer.Option("--market", help="A market file; by default the book's market.toml.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a book and scenarios, all faults at once: stresslab check my-book --scenario crash-40"""
+    """Check a book and scenarios, all faults at once.
+
+    Example: stresslab check my-book --scenario crash-40
+    """
     from stresslab import verbs
     from stresslab.faults import Fault, InputError
 
-    if book is None and not scenario:
-        raise InputError([Fault("options", "there is nothing to check", "give a book's folder or --scenario")])
-    said = verbs.check(book, scenario or [], market)
-    print(json.dumps({"ok": True, "notes": said}, ensure_ascii=False, indent=1) if as_json else "\n".join(said))
+    if book is None and not scenario and market is None:
+        raise InputError([Fault("options", "there is nothing to check", "give a book's folder, --scenario or --market")])
+    try:
+        said = verbs.check(book, scenario or [], market)
+    except InputError as error:
+        if as_json:
+            with _results():
+                print(json.dumps({"ok": False, "faults": [asdict(f) for f in error.faults]}, ensure_ascii=False, indent=1))
+        raise
+    with _results():
+        print(json.dumps({"ok": True, "notes": said}, ensure_ascii=False, indent=1) if as_json else "\n".join(said))
 
 
 @app.command()
@@ -105,14 +132,21 @@ def run(
     fail_on: Failing = FailOn.NOTHING,
     as_json: AsJson = False,
     quiet: Quiet = False,
-    lang: Language = "en",
+    lang: InLanguage = Language.EN,
 ) -> None:
-    """Run scenarios on a book: stresslab run --book my-book --scenario baseline --scenario crash-40 --out my-run"""
+    """Run scenarios on a book.
+
+    Example: stresslab run --book my-book --scenario baseline --scenario crash-40 --out my-run
+    """
     from stresslab import verbs
 
-    with _progress(quiet) as progress:
-        made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
-                         scheduler=scheduler, block_paths=block_paths, scale=scale, progress=progress)
+    try:
+        with _progress(quiet) as progress:
+            made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
+                             scheduler=scheduler, block_paths=block_paths, scale=scale, progress=progress)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        raise typer.Exit(RUN_FAILED) from None
     _show(made, as_json, lang)
     if _answer_is_no(made, fail_on):
         raise typer.Exit(ANSWER_IS_NO)
@@ -123,10 +157,15 @@ def rate(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     scale: Annotated[Path | None, typer.Option("--scale", help="A rating scale; by default the provisional one.")] = None,
 ) -> None:
-    """Grade a finished run under a scale, as JSON: stresslab rate my-run --scale my-scale.toml"""
+    """Grade a finished run under a scale, as JSON.
+
+    Example: stresslab rate my-run --scale my-scale.toml
+    """
     from stresslab import verbs
 
-    print(json.dumps(verbs.rate(folder, scale=scale), ensure_ascii=False, indent=1))
+    grades = verbs.rate(folder, scale=scale)
+    with _results():
+        print(json.dumps(grades, ensure_ascii=False, indent=1))
 
 
 def _answer_is_no(made: Run, fail_on: FailOn) -> bool:
@@ -142,7 +181,7 @@ def _say(text: str, quiet: bool) -> None:
         print(text, file=sys.stderr)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _progress(quiet: bool) -> Iterator[Progress | None]:
     if quiet:
         yield None
@@ -151,26 +190,50 @@ def _progress(quiet: bool) -> Iterator[Progress | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("paths"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("running (the first run compiles for a while)", total=None)
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task("running (the first run compiles for a while)", total=None)
 
-        def told(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description="running" if done else None)
+    def told(done: int, total: int) -> None:
+        bar.start()  # not before: what is refused is said without a bar
+        bar.update(task, completed=done, total=total, description="running" if done else None)
 
+    try:
         yield told
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
-def _show(made: Run, as_json: bool, lang: str) -> None:
+@contextlib.contextmanager
+def _results() -> Iterator[None]:
+    """What is printed inside is a result; a reader that goes away before its end, as ``head`` does, is no fault."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else the interpreter fails once more when it closes the stream.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show(made: Run, as_json: bool, lang: Language) -> None:
     if as_json:
-        figures: Any = json.loads(made.estimates[made.estimates["statistic"] != "survival"].to_json(orient="records"))
-        print(json.dumps({"folder": str(made.folder), "estimates": figures, "rating": made.rating}, ensure_ascii=False))
+        table = made.estimates[made.estimates["statistic"] != "survival"]
+        figures: Any = json.loads(table.to_json(orient="records", double_precision=15))
+        with _results():
+            print(json.dumps({"folder": str(made.folder), "estimates": figures, "rating": made.rating}, ensure_ascii=False))
         return
     from rich.console import Console
 
     from stresslab.report import print_summary, read_run
 
-    print_summary(read_run(made.folder), Console(), "zh" if lang == "zh" else "en")
-    print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `_results` knows what to do; by itself rich would exit with 1, which means "no"
+
+    with _results():
+        print_summary(read_run(made.folder), Terminal(), lang.value)
+        print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
 
 
 def main() -> None:
@@ -178,19 +241,42 @@ def main() -> None:
     from stresslab.faults import InputError
 
     try:
-        code = app(standalone_mode=False)
+        code = _command()
     except InputError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         print(f"{len(error.faults)} fault{'s' if len(error.faults) > 1 else ''}; nothing was written", file=sys.stderr)
         code = BAD_INPUT
     except typer.TyperException as error:
+        error.message = _plain(error.message)  # type: ignore[attr-defined]
         error.show()  # type: ignore[attr-defined]  # whatever the parser raises can show itself, with the usage
         code = BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         code = RUN_FAILED
     except OSError as error:
-        print(f"the run failed: {error}", file=sys.stderr)
+        print(f"failed: {error}", file=sys.stderr)
         code = RUN_FAILED
-    sys.exit(code or 0)
+    except Exception:
+        # The interpreter's own exit code would be 1, which means that the answer is no.
+        traceback.print_exc()
+        print("failed: this is a fault of stresslab itself; please report it with the lines above", file=sys.stderr)
+        code = RUN_FAILED
+    sys.exit(code)
+
+
+def _plain(message: str) -> str:
+    """What the parser says of an option, in plain words."""
+    message = message.replace("Input should be a valid integer, unable to parse string as an integer", "must be a whole number")
+    return message.replace("Value error, ", "")
+
+
+def _command() -> int:
+    """Run the verb of the command line; its exit code."""
+    # Not by calling the app: it would turn a broken pipe into exit code 1, and an interrupt into 130.
+    try:
+        with typer.main.get_command(app).make_context("stresslab", sys.argv[1:]) as context:
+            context.command.invoke(context)
+    except typer.Exit as done:
+        return int(done.exit_code)
+    return 0

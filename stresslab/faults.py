@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,13 +55,15 @@ class Rows:
 
     file: str
     numbers: Sequence[int]
-    #: The first row of each file of a partitioned table, and the file's name.
+    #: The place of the first row of each file of a partitioned table, and the file's name.
     parts: tuple[tuple[int, str], ...] = ()
 
     def place(self, at: int) -> tuple[str, int]:
         """The file and the row number of the row at a place of the table as it was read."""
-        part = bisect.bisect_right(self.parts, at, key=lambda p: p[0])
-        return (self.parts[part - 1][1] if part else self.file), int(self.numbers[at])
+        if not self.parts:
+            return self.file, self.numbers[at]
+        start, file = self.parts[bisect.bisect_right(self.parts, at, key=lambda part: part[0]) - 1]
+        return file, self.numbers[at - start]
 
     def fault(self, at: int, rule: str, way_out: str, column: str, value: Any = None) -> Fault:
         """A fault of one cell."""
@@ -79,3 +81,49 @@ def close_to(word: str, known: Sequence[str]) -> str | None:
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint that names the known word nearest to an unknown one, or lists what is known."""
     return close_to(word, known) or "known are " + ", ".join(known)
+
+
+_PLAIN_RULES = {
+    "int_type": ("must be a whole number", "write digits without quotes and decimals"),
+    "int_parsing": ("must be a whole number", "write digits without quotes and decimals"),
+    "int_from_float": ("must be a whole number", "write digits without decimals"),
+    "float_type": ("must be a number", "write digits without quotes"),
+    "float_parsing": ("must be a number", "write digits without quotes"),
+    "finite_number": ("must be a finite number", "write digits"),
+    "string_type": ("must be text", "write it in quotes"),
+    "bool_type": ("must be true or false", "write true or false without quotes"),
+    "list_type": ("must be a list", "write it in square brackets"),
+    "tuple_type": ("must be a list", "write it in square brackets"),
+}
+_BOUNDS = {
+    "greater_than": ("gt", "must be above {}", "write more than {}"),
+    "greater_than_equal": ("ge", "must be at least {}", "write {} or more"),
+    "less_than": ("lt", "must be below {}", "write less than {}"),
+    "less_than_equal": ("le", "must be at most {}", "write {} or less"),
+}
+
+
+def plain_rule(error: Mapping[str, Any]) -> tuple[str, str]:
+    """The rule and the way out of one error that pydantic reports, in words that a stranger understands."""
+    kind, limits = str(error["type"]), error.get("ctx") or {}
+    if kind in _PLAIN_RULES:
+        return _PLAIN_RULES[kind]
+    if kind in _BOUNDS:
+        name, rule, way_out = _BOUNDS[kind]
+        bound = f"{limits[name]:.15g}"
+        return rule.format(bound), way_out.format(bound)
+    if kind == "literal_error":
+        choices = str(limits["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        rule = f"must be one of {', '.join(choices)}" if len(choices) > 1 else f"must be {choices[0]}"
+        return rule, close_to(str(error.get("input")), choices) or f"write {choices[0]!r}"
+    if kind == "string_too_short":
+        least = int(limits["min_length"])
+        return ("must not be empty", "write something") if least == 1 else (f"must have at least {least} characters", "say more")
+    if kind == "too_short":
+        return f"must have at least {limits['min_length']} entries", "add the others"
+    if kind == "too_long":
+        return f"must have at most {limits['max_length']} entries", "remove the others"
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return "must be a table of keys", "write its keys below a line with its name in square brackets"
+    rule, _, way_out = str(error["msg"]).removeprefix("Value error, ").partition("; ")
+    return rule, way_out or "correct the value"

@@ -22,7 +22,7 @@ from stresslab.market.files import Loading, Market
 from stresslab.market.rules import BoardRule, board_rule, selling_cost_bp
 from stresslab.scenario import Scenario
 
-NEVER = 1_000_000
+NEVER = cascade.NEVER
 #: Bounds of (M-2) on rates, bp.
 LOAN_RATE_MOST, FUNDING_RATE_MOST = 10_000, 5_000
 
@@ -59,7 +59,7 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     faults: list[Fault] = []
     stocks = book.tables["instruments"]
     rules = _board_rules(book, faults)
-    terms = _market_terms(stocks, rules, market, scenario, faults)
+    terms = _market_terms(book, rules, market, scenario, faults)
     _check_rates(book, scenario, faults)
     if faults:
         raise InputError(faults)
@@ -86,10 +86,11 @@ def shock_bp(scenario: Scenario) -> int:
 def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
     stocks = book.tables["instruments"]
     rules: list[BoardRule] = []
-    for at, (board, name) in enumerate(zip(stocks["board"], stocks["instrument_id"], strict=True)):
+    for at, board in enumerate(stocks["board"]):
         rule = board_rule(board, book.as_of)
         if rule is None:
-            faults.append(Fault("instruments", f"{name}: the board had no rules yet on {book.as_of}", "use board none with price_limit_pct, or a later as_of", None, "board", board))
+            faults.append(book.fault("instruments", at, "board", f"this board had no rules yet on the book's date {book.as_of}",
+                                     "use board none with a price_limit_pct, or a later as_of"))
             rule = BoardRule(0, 1, 10, "")
         limits, lots, ticks = (given(stocks, c, -1) for c in ("price_limit_bp", "lot_size", "tick_li"))
         rules.append(BoardRule(
@@ -111,7 +112,18 @@ def loadings(stocks: pd.DataFrame, market: Market) -> list[tuple[float, float, f
     return out
 
 
-def _market_terms(stocks: pd.DataFrame, rules: list[BoardRule], market: Market, scenario: Scenario, faults: list[Fault]) -> returns.MarketTerms:
+def _low_volatility(book: Book, market: Market, at: int, least: float) -> Fault:
+    """The fault of an instrument whose volatility is smaller than its market and sector part (M-8)."""
+    name = book.tables["instruments"]["instrument_id"].iloc[at]
+    rule = f"must be at least {math.ceil(10_000 * least - 1e-6) / 100:g}, which market and sector alone give {name} by its beta"
+    way_out = "raise it, lower the beta, or lower the volatility of the factors in the market file"
+    if (own := market.instruments.get(name)) is not None and own.volatility_pct is not None:
+        return Fault("the market file", rule, way_out, None, f"instruments.{name}.volatility_pct", f"{own.volatility_pct:g}")
+    return book.fault("instruments", at, "volatility_bp", rule, way_out)
+
+
+def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario, faults: list[Fault]) -> returns.MarketTerms:
+    stocks = book.tables["instruments"]
     sectors = sorted(set(stocks["sector"]))
     sector_year = np.array([market.sector_volatility_pct(s) / 100 for s in sectors])
     factor_year = market.market.volatility_pct / 100
@@ -120,8 +132,7 @@ def _market_terms(stocks: pd.DataFrame, rules: list[BoardRule], market: Market, 
     for at, (beta, loading, volatility) in enumerate(rows):
         rest = volatility**2 - (beta * factor_year) ** 2 - (loading * sector_year[sectors.index(stocks["sector"].iloc[at])]) ** 2
         if rest < -1e-12:
-            faults.append(Fault("instruments", f"{stocks['instrument_id'].iloc[at]}: volatility is smaller than its market and sector part, own variance would be {rest:.6f}",
-                                "raise volatility_pct, lower beta, or lower the factor's volatility in the market file", None, "volatility_pct", f"{100 * volatility:g}"))
+            faults.append(_low_volatility(book, market, at, math.sqrt(volatility**2 - rest)))
         own[at] = math.sqrt(max(rest, 0.0))
     model = scenario.market.model or market.market.model
     day = 0.0 if model == "deterministic" else scenario.market.volatility_multiplier / math.sqrt(DAYS_OF_YEAR)
@@ -143,10 +154,13 @@ def _market_terms(stocks: pd.DataFrame, rules: list[BoardRule], market: Market, 
 
 def _check_rates(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
     shock = shock_bp(scenario)
-    for table, column, most in (("accounts", "loan_rate_bp", LOAN_RATE_MOST), ("funding", "rate_bp", FUNDING_RATE_MOST)):
+    for table, column, most, what in (
+        ("accounts", "loan_rate_bp", LOAN_RATE_MOST, "loan"), ("funding", "rate_bp", FUNDING_RATE_MOST, "funding"),
+    ):
         highest = int(book.tables[table][column].max()) if len(book.tables[table]) else 0
         if highest + shock > most:
-            faults.append(Fault(f"scenario {scenario.id}", f"the shock lifts a rate of {table} to {(highest + shock) / 100:g}%, above {most / 100:g}%", "lower the shock", None, "rates.shock_pct", f"{shock / 100:g}"))
+            rule = f"lifts the highest {what} rate to {(highest + shock) / 100:g}%, which must be at most {most / 100:g}%"
+            faults.append(Fault(f"scenario {scenario.id}", rule, "lower the shock", None, "rates.shock_pct", f"{shock / 100:g}"))
 
 
 def _accounts(book: Book, scenario: Scenario, days: NDArray[np.int64], rank: pd.Index[Any]) -> tuple[Any, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from stresslab.faults import Fault, InputError
-from stresslab.market.files import Model, read_toml, toml_faults
+from stresslab.faults import Fault, InputError, nearest
+from stresslab.market.files import Model, Number, Whole, read_toml, toml_faults
 
 
 def _whole_bp(value: float) -> float:
@@ -17,8 +20,31 @@ def _whole_bp(value: float) -> float:
     return value
 
 
-Percent = Annotated[float, AfterValidator(_whole_bp)]
-Source = Annotated[str, Field(min_length=3)]
+Percent = Annotated[Number, AfterValidator(_whole_bp)]
+
+
+def _said(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty; write something")
+    return value
+
+
+def _sourced(value: str) -> str:
+    if len(value.strip()) < SOURCE_SHORTEST:
+        raise ValueError("must say where the numbers come from; name the source, or the assumption")
+    return value
+
+
+def _named(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ValueError(
+            "must be at most 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit; rename it")
+    return value
+
+
+SOURCE_SHORTEST = 3
+Text = Annotated[str, AfterValidator(_said)]
+Source = Annotated[str, AfterValidator(_sourced)]
 
 
 class _Block(BaseModel):
@@ -31,7 +57,7 @@ class Crash(_Block):
     index: Literal["market"]
     definition: Literal["terminal"]
     depth_pct: Percent = Field(gt=0, le=95)
-    trough_day: int = Field(ge=1)
+    trough_day: Whole = Field(ge=1)
     shape: Literal["gap", "ramp", "bridge"]
     after: Literal["free", "flat"]
     source: Source
@@ -41,7 +67,7 @@ class MarketBlock(_Block):
     """The law of the market factor and its crash; without ``model`` the market file's law holds."""
 
     model: Model | None = None
-    volatility_multiplier: float = Field(default=1.0, gt=0, le=10)
+    volatility_multiplier: Number = Field(default=1.0, gt=0, le=10)
     crash: Crash | None = None
 
 
@@ -49,7 +75,7 @@ class Rates(_Block):
     """A parallel rise of rates on a day, in percent (M-11)."""
 
     shock_pct: Percent = Field(ge=-20, le=30)
-    day: int = Field(ge=1)
+    day: Whole = Field(ge=1)
     source: Source
 
 
@@ -58,8 +84,8 @@ class Redemption(_Block):
 
     share_pct: Percent = Field(gt=0, le=100)
     who: Literal["top_clients", "pro_rata"]
-    start_day: int = Field(ge=1)
-    over_days: int = Field(ge=1)
+    start_day: Whole = Field(ge=1)
+    over_days: Whole = Field(ge=1)
     source: Source
 
 
@@ -67,12 +93,12 @@ class Liquidity(_Block):
     """What the market takes and how prices answer (M-15, M-24)."""
 
     impact: Literal["sqrt", "linear", "none"]
-    impact_coefficient: float = Field(gt=0, le=100)
+    impact_coefficient: Number = Field(gt=0, le=100)
     participation_pct: Percent = Field(ge=0, le=100)
     permanent_share_pct: Percent = Field(ge=0, le=100)
-    half_life_days: float = Field(gt=0, le=1000)
+    half_life_days: Number = Field(gt=0, le=1000)
     expected_impact_pct: Percent = Field(ge=0, le=50)
-    rounds_max: int = Field(ge=1, le=1000)
+    rounds_max: Whole = Field(ge=1, le=1000)
     pool_haircut_pct: Percent = Field(ge=0, lt=100)
     source: Source
 
@@ -88,7 +114,7 @@ class Answers(_Block):
 class Behaviour(_Block):
     """How clients answer margin calls (M-20)."""
 
-    grace_days: int = Field(ge=0, le=60)
+    grace_days: Whole = Field(ge=0, le=60)
     answer_pct: Answers
     mood_pct: Percent = Field(ge=0, le=1000)
     source: Source
@@ -97,19 +123,19 @@ class Behaviour(_Block):
 class Operations(_Block):
     """How long an unpaid redemption is borne, and what happens to the loans of a failed platform (M-28)."""
 
-    payment_grace_days: int = Field(ge=0, le=60)
+    payment_grace_days: Whole = Field(ge=0, le=60)
     after_failure: Literal["held", "called"]
 
 
 class Scenario(_Block):
     """One scenario, complete: every value that changes a result stands in it."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    title: str = Field(min_length=1)
-    title_zh: str = Field(min_length=1)
-    purpose: str = Field(min_length=1)
+    id: Annotated[str, AfterValidator(_named)]
+    title: Text
+    title_zh: Text
+    purpose: Text
     purpose_zh: str = ""
-    days: int = Field(ge=1, le=504)
+    days: Whole = Field(ge=1, le=504)
     market: MarketBlock = MarketBlock()
     rates: Rates | None = None
     redemption: Redemption | None = None
@@ -119,47 +145,60 @@ class Scenario(_Block):
 
     @model_validator(mode="after")
     def _inside_the_run(self) -> Scenario:
-        crash, rates, redemption = self.market.crash, self.rates, self.redemption
-        for name, day in (
-            ("market.crash.trough_day", crash.trough_day if crash else 1),
-            ("rates.day", rates.day if rates else 1),
-            ("redemption.start_day", redemption.start_day if redemption else 1),
-        ):
-            if day > self.days:
-                raise ValueError(f"{name} {day} lies after the last day {self.days}; make the run longer or the day earlier")
+        late = _late_days(self.model_dump())
+        if late:
+            raise ValidationError.from_exception_data("Scenario", late)
         return self
+
+
+#: Days that must lie inside the run, by their keys.
+_DAYS = (("market", "crash", "trough_day"), ("rates", "day"), ("redemption", "start_day"))
+
+
+def _late_days(written: Any) -> list[InitErrorDetails]:
+    """The days that lie after the last day of the run."""
+    last = written.get("days")
+    late = []
+    for keys in _DAYS:
+        day = written
+        for key in keys:
+            day = day.get(key) if isinstance(day, dict) else None
+        if type(day) is int and type(last) is int and day > last:
+            said = PydanticCustomError("late_day", f"lies after the last day of the run, day {last}; make it earlier, or days larger")
+            late.append(InitErrorDetails(type=said, loc=keys, input=day))
+    return late
 
 
 def read_scenario(path: Path | str) -> Scenario:
     """The scenario in a file, or shipped under that name; raises :class:`InputError` with every fault."""
     path = Path(path)
     if not path.suffix and not path.exists():
+        shipped = sorted(p.stem for p in shipped_folder().glob("*.toml"))
+        if str(path) not in shipped:
+            raise InputError([Fault(str(path), "is neither a file nor a shipped scenario", nearest(path.name, shipped))])
         path = shipped_folder() / f"{path}.toml"
-        if not path.is_file():
-            names = ", ".join(p.stem for p in sorted(shipped_folder().glob("*.toml")))
-            raise InputError([Fault(path.stem, "is neither a file nor a shipped scenario", f"shipped are {names}")])
     written = read_toml(path)
     try:
         return Scenario.model_validate(written)
     except ValidationError as error:
-        raise InputError(toml_faults(path.name, error, Scenario)) from error
+        # Days are compared even where other values are wrong, so that all faults show at once.
+        late = ValidationError.from_exception_data("Scenario", _late_days(written))
+        raise InputError(toml_faults(str(path), error, Scenario) + toml_faults(str(path), late, Scenario)) from error
 
 
-def read_scenarios(paths: list[Path | str]) -> list[Scenario]:
-    """Several scenarios, with the faults of all files at once; two of one id are refused."""
+def read_scenarios(given: Sequence[Scenario | Path | str]) -> tuple[list[Scenario], list[Fault]]:
+    """Several scenarios as far as they can be read, and the faults of all files; two of one id are a fault."""
     faults: list[Fault] = []
     read: list[Scenario] = []
-    for path in paths:
+    for one in given:
         try:
-            read.append(read_scenario(path))
+            read.append(one if isinstance(one, Scenario) else read_scenario(one))
         except InputError as error:
             faults += error.faults
     ids = [s.id for s in read]
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
         faults.append(Fault("scenarios", "two scenarios have this id", "give each its own", None, "id", twice))
-    if faults:
-        raise InputError(faults)
-    return read
+    return read, faults
 
 
 def shipped_folder() -> Path:

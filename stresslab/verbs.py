@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from stresslab.book.profile import book_facts, platform_facts
 from stresslab.faults import Fault, InputError
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.resolve import Resolved, line_available, resolve
-from stresslab.scenario import Scenario, read_scenario, read_scenarios, resolved as resolved_scenario
+from stresslab.scenario import Scenario, read_scenario, read_scenarios
+from stresslab.scenario import resolved as resolved_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stresslab.rating import Scale
 
 #: The scenarios of the demo, in the order of its report.
 DEMO_SCENARIOS = ("baseline", "crash-20", "crash-40", "crash-60", "rates-up-200bp", "redemption-20", "redemption-30", "severe")
@@ -45,7 +49,11 @@ class Run:
         """One output table: outcomes, days, accounts, instruments or estimates."""
         import pandas as pd
 
-        return pd.read_parquet(self.folder / f"{name}.parquet")
+        path = self.folder / f"{name}.parquet"
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise InputError([Fault(str(path), "this table of the run cannot be read", "run it again into another folder")]) from error
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -86,28 +94,25 @@ def run(
     ``scheduler`` uses a Dask cluster, by default threads of this process do the work. Raises :class:`InputError`
     with every fault of the inputs before anything is written.
     """
-    from stresslab.rating import read_scale
-
     started, clock = record.now(), time.perf_counter()
-    book, read, market = _inputs(book, scenarios, market, paths, seed, block_paths)
-    scale_read = read_scale(scale)
-    resolved = _resolve_all(book, market, read)
-    plan = _plan(book, market, read, paths, seed, scale_read.model_dump(mode="json"))
+    faults = _option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers)
+    given = _inputs(book, scenarios, market, scale, faults)
+    plan = _plan(given, paths, seed)
     folder = record.RunFolder(Path(out))
     if folder.open(plan):
         return Run(folder.path)
     seconds = {"inputs": time.perf_counter() - clock}
     clock = time.perf_counter()
-    blocks = _run_blocks(folder, resolved, seed, paths, block_paths, workers, scheduler, progress)
+    blocks = _run_blocks(folder, given.resolved, seed, paths, block_paths, workers, scheduler, progress)
     seconds["paths"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    made = [engine.tables(r, found) for r, found in zip(resolved, blocks, strict=True)]
+    made = [engine.tables(r, found) for r, found in zip(given.resolved, blocks, strict=True)]
     for name in ("outcomes", "days", "accounts", "instruments"):
         record.write_table(folder.path / f"{name}.parquet", pa.concat_tables([m[name] for m in made]))
     seconds["tables"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    described = _describe(plan, book, market, read)
-    _judge(folder, described, scale)
+    described = _describe(plan, given)
+    _judge(folder, described, given.scale)
     seconds["judgement"] = time.perf_counter() - clock
     described["outputs"] = folder.outputs()
     described["machine"] = record.machine(started, seconds)
@@ -126,35 +131,32 @@ def rate(folder: Path | str, *, scale: Path | None = None) -> dict[str, Any]:
 
 
 def check(
-    book: Path | str | None = None, scenarios: Sequence[Path | str] = (), market: Path | str | None = None
+    book: Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None
 ) -> list[str]:
     """What a careful reader should know about sound inputs; raises :class:`InputError` with every fault of unsound ones."""
-    said: list[str] = []
     faults: list[Fault] = []
-    read: list[Scenario] = []
     held = _collect(faults, lambda: read_book(book)) if book is not None else None
-    for path in scenarios:
-        found = _collect(faults, lambda path=path: read_scenario(path))  # type: ignore[misc]
-        if found is not None:
-            read.append(found)
-            said.append(f"scenario {found.id}: {found.title} / {found.title_zh}, {found.days} trading days")
-    where = market or (Path(book) / "market.toml" if book is not None else None)
-    observed = _collect(faults, lambda: read_market(where)) if where is not None else None
-    if held is not None:
-        t = held.tables
-        said.insert(0, f"book {held.title!r} of {held.as_of}: {len(t['platforms'])} platforms, {len(t['accounts'])} accounts, {len(t['positions'])} positions, {len(t['instruments'])} instruments; it balances")
-        said += notes(t)
-    if held is not None and observed is not None and not faults:
-        for scenario in read or [read_scenario("baseline")]:
-            _collect(faults, lambda scenario=scenario: resolve(held, observed, scenario))  # type: ignore[misc]
+    read, found = read_scenarios(scenarios)
+    faults += found
+    observed = _market(held or book, market, faults) if book is not None or market is not None else None
+    if held is not None and observed is not None:
+        _resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
     if faults:
         raise InputError(faults)
+    said = [f"scenario {s.id}: {s.title} / {s.title_zh}, {s.days} trading days" for s in read]
+    if observed is not None:
+        said.insert(0, f"market {observed.title!r}: {observed.market.index}, {observed.market.volatility_pct:g}% a year")
+    if held is not None:
+        sizes = ", ".join(f"{len(held.tables[t])} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
+        said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables)]
     return said
 
 
 def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
     """Write the demo book with its market as CSV and TOML into an empty folder, to edit."""
-    folder = Path(folder)
+    folder, faults = Path(folder), _option_faults(accounts=accounts, seed=seed)
+    if faults:
+        raise InputError(faults)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError([Fault(str(folder), "this folder is not empty", "give a new one")])
     book = demo_book(accounts, seed)
@@ -167,32 +169,86 @@ def demo(
     out: Path | str = "stresslab-demo", *, paths: int = DEMO_PATHS, workers: int = 0, progress: Progress | None = None
 ) -> Run:
     """Run the demo: a real index, a synthetic book, eight scenarios; replaces an earlier demo in the same folder."""
+    faults = _option_faults(paths=paths, workers=workers)
+    if faults:
+        raise InputError(faults)
     record.RunFolder(Path(out)).clear()
-    return run(demo_book(), list(DEMO_SCENARIOS), market=shipped_market(), paths=paths, seed=1, out=out, workers=workers, progress=progress)
+    market = shipped_market()
+    return run(demo_book(), list(DEMO_SCENARIOS), market=market, paths=paths, seed=1, out=out, workers=workers, progress=progress)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Everything that a run is made from, read, sound and fitting together."""
+
+    book: Book
+    market: Market
+    scenarios: list[Scenario]
+    scale: Scale
+    resolved: list[Resolved]
+
+
+#: The values that an option may have.
+_OPTIONS = {
+    "paths": (1, 10_000_000), "seed": (0, 2**63 - 1), "block_paths": (1, 10_000_000), "workers": (0, 1024),
+    "accounts": (10, 10_000_000),
+}
+
+
+def _option_faults(scheduler: str | None = None, **options: int) -> list[Fault]:
+    faults = []
+    for name, value in options.items():
+        low, high = _OPTIONS[name]
+        if type(value) is not int or not low <= value <= high:
+            rule = f"must be a whole number between {low} and {high}"
+            faults.append(Fault("options", rule, "give another value", None, name, str(value)))
+    if scheduler is not None and not re.fullmatch(r"(?:[a-z]+://)?(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:]+\]):[0-9]+", scheduler):
+        rule = "must be the address of a Dask scheduler"
+        faults.append(Fault("options", rule, "write it like tcp://host:8786", None, "scheduler", scheduler))
+    return faults
 
 
 def _inputs(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None,
-    paths: int, seed: int, block_paths: int,
-) -> tuple[Book, list[Scenario], Market]:
-    faults: list[Fault] = []
-    for name, value, low, high in (("paths", paths, 1, 10_000_000), ("seed", seed, 0, 2**63 - 1), ("block_paths", block_paths, 1, 10_000_000)):
-        if not low <= value <= high:
-            faults.append(Fault("options", f"{name} must lie between {low} and {high}", "give another value", None, name, str(value)))
+    scale: Path | None, faults: list[Fault],
+) -> _Inputs:
+    """The inputs of a run; raises with the faults given and all faults found."""
+    from stresslab.rating import read_scale
+
     if not scenarios:
         faults.append(Fault("options", "at least one scenario must be given", "add --scenario FILE", None, "scenario"))
-    held = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book))
-    given = [s for s in scenarios if isinstance(s, Scenario)]
-    files = _collect(faults, lambda: read_scenarios([s for s in scenarios if not isinstance(s, Scenario)]))
-    if market is None and not isinstance(book, Book):
-        market = Path(book) / "market.toml"
-    if market is None:
-        market = shipped_market()
-    where = market
-    observed = where if isinstance(where, Market) else _collect(faults, lambda: read_market(where))
-    if faults or held is None or files is None or observed is None:
+    held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book))
+    read, found = read_scenarios(scenarios)
+    faults += found
+    observed = _market(held or book, market, faults)
+    judged: Scale | None = _collect(faults, lambda: read_scale(scale))
+    if held is None or observed is None or judged is None:
         raise InputError(faults)
-    return held, given + files, observed
+    resolved = _resolve_all(held, observed, read, faults)
+    if faults:
+        raise InputError(faults)
+    return _Inputs(held, observed, read, judged, resolved)
+
+
+def _market(book: Book | Path | str | None, market: Market | Path | str | None, faults: list[Fault]) -> Market | None:
+    """The market given, else the book's own, else for a book that never was a folder the shipped one."""
+    if isinstance(market, Market):
+        return market
+    if market is not None:
+        where = Path(market)
+    else:
+        folder = book.folder if isinstance(book, Book) else Path(book or ".")
+        if folder is None:
+            return shipped_market()
+        where = folder / "market.toml"
+        if not folder.is_dir():
+            return None  # the book's own fault says so
+        if not where.exists():
+            way_out = "write one as `stresslab init` does, or give --market FILE"
+            faults.append(Fault("market.toml", "a book has a market.toml", way_out))
+            return None
+    found: Market | None = _collect(faults, lambda: read_market(where))
+    return found
 
 
 def _collect(faults: list[Fault], read: Callable[[], Any]) -> Any:
@@ -203,31 +259,27 @@ def _collect(faults: list[Fault], read: Callable[[], Any]) -> Any:
         return None
 
 
-def _resolve_all(book: Book, market: Market, scenarios: list[Scenario]) -> list[Resolved]:
-    faults: list[Fault] = []
-    found = [_collect(faults, lambda s=s: resolve(book, market, s)) for s in scenarios]  # type: ignore[misc]
-    if faults:
-        raise InputError(list(dict.fromkeys(faults)))
-    return found
+def _resolve_all(book: Book, market: Market, scenarios: list[Scenario], faults: list[Fault]) -> list[Resolved]:
+    return [_collect(faults, lambda s=s: resolve(book, market, s)) for s in scenarios]  # type: ignore[misc]
 
 
-def _plan(book: Book, market: Market, scenarios: list[Scenario], paths: int, seed: int, scale: dict[str, Any]) -> dict[str, Any]:
+def _plan(given: _Inputs, paths: int, seed: int) -> dict[str, Any]:
     return {
         "format": record.FORMAT,
         "stresslab": record.versions()["stresslab"],
         "seed": seed,
         "paths": paths,
-        "book": {"digest": book.digest, "files": book.digests},
-        "market": market.model_dump(mode="json"),
-        "scenarios": [resolved_scenario(s) for s in scenarios],
-        "scale": scale,
+        "book": {"digest": given.book.digest, "files": given.book.digests},
+        "market": given.market.model_dump(mode="json"),
+        "scenarios": [resolved_scenario(s) for s in given.scenarios],
+        "scale": given.scale.model_dump(mode="json"),
         "kernels": kernels.sources_digest(),
         "versions": record.versions(),
     }
 
 
-def _describe(plan: dict[str, Any], book: Book, market: Market, scenarios: list[Scenario]) -> dict[str, Any]:
-    factor = market.market
+def _describe(plan: dict[str, Any], given: _Inputs) -> dict[str, Any]:
+    book, market, factor = given.book, given.market, given.market.market
     return {
         "format": plan["format"],
         "stresslab": plan["stresslab"],
@@ -274,20 +326,19 @@ def _run_blocks(
     return found
 
 
-def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Path | None) -> None:
+def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) -> None:
     """Estimates, grades and report, from what the run wrote and nothing else."""
     import pandas as pd
 
     from stresslab import glossary
     from stresslab.estimate import estimate
     from stresslab.rating import rate as grade_run
-    from stresslab.rating import read_scale
     from stresslab.report import RunTables, write_html
 
     held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in ("outcomes", "days", "accounts", "instruments")}
     estimates = estimate(held["outcomes"], held["days"])
     record.write_table(folder.path / "estimates.parquet", pa.Table.from_pandas(estimates, glossary.schema("estimates"), preserve_index=False))
-    rating = grade_run(described, held["outcomes"], read_scale(scale))
+    rating = grade_run(described, held["outcomes"], scale)
     record.write_json(folder.path / "rating.json", rating)
     page = write_html(RunTables(record=described, estimates=estimates, rating=rating, **held))
     record.write_bytes(folder.path / "report.html", page.encode())

@@ -20,7 +20,7 @@ def facts_of(world: World) -> cascade.Facts:
     for n, a in enumerate(world["accounts"]):
         for name in ("cash", "debt", "platform", "rate_bp", "rate_after_bp", "switch_day", "warning_bp",
                      "liquidation_bp", "restore_bp", "full_sale"):
-            account[name][n] = a[name]
+            account[name][n] = min(a[name], cascade.NEVER) if name == "switch_day" else a[name]
         account["investor_type"][n] = a["type"]
         account["first"][n] = at
         at += len(a["positions"])

@@ -36,7 +36,7 @@ def in_code(page: Path) -> str:
 
 
 def verbs_used(page: Path) -> set[str]:
-    return set(re.findall(r"(?:^|[ /`])stresslab ([a-z]+)(?![\w:])", in_code(page), re.MULTILINE))
+    return set(re.findall(r"(?:^|[ /])(?<!import )stresslab ([a-z]+)(?![\w:])", in_code(page), re.MULTILINE))
 
 
 def test_the_two_commands_stand_in_the_readme() -> None:
@@ -73,13 +73,13 @@ def test_formulas_are_numbered_once_and_in_order() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-@pytest.mark.parametrize("folder", ["stresslab", "docs", "scenarios", "tests"])
-def test_every_formula_that_is_named_exists(folder: str) -> None:
+@pytest.mark.parametrize("files", ["stresslab/**/*.py", "stresslab/**/*.toml", "scenarios/*.toml", "tests/*.py", "docs/*.md"])
+def test_every_formula_that_is_named_exists(files: str) -> None:
     defined = set(formulas_defined())
-    for file in sorted((ROOT / folder).rglob("*")):
-        if file.suffix in (".py", ".toml", ".md", ".j2"):
-            unknown = set(FORMULA.findall(read(file))) - defined
-            assert not unknown, file.name
+    found = sorted(ROOT.glob(files))
+    assert found
+    for file in found:
+        assert not set(FORMULA.findall(read(file))) - defined, file.name
 
 
 def test_every_figure_of_a_run_names_its_formula() -> None:
@@ -108,6 +108,8 @@ def test_every_room_is_in_the_house() -> None:
     rooms = [p for p in (ROOT / "stresslab").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()]
     assert len(rooms) > 10
     for room in rooms:
+        if room.name == "__init__.py":
+            continue
         name = f"{room.name}/" if room.is_dir() else room.name
         assert f"`{name}`" in page, name
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stresslab.book.convert import FAULTS_SHOWN
-from stresslab.faults import Fault
+from stresslab.faults import Fault, Rows
 from stresslab.glossary import INPUTS, KEYS
+from stresslab.market.rules import board_rule
 
 #: Bounds of (M-2) on sums, 厘.
 COLLATERAL_OF_ACCOUNT = 2**44
@@ -19,38 +20,93 @@ COLLATERAL_OF_BOOK = 2**57
 
 Frames = dict[str, pd.DataFrame]
 
+#: What the balance sheet is made of (M-29).
+_BALANCE = {
+    "accounts": ("account_id", "platform_id", "debt_li"),
+    "claims": ("platform_id", "kind", "amount_li"),
+    "funding": ("funding_id", "platform_id", "parent_id", "amount_li"),
+    "platforms": ("platform_id", "own_capital_li", "reserve_li", "cash_li", "liquid_pool_li", "other_assets_li",
+                  "segregated_li", "line_drawn_li"),
+}
+#: Columns that must name a row of another table.
+_REFERENCES = (
+    ("accounts", "platform_id", "platforms", "platform_id"),
+    ("positions", "account_id", "accounts", "account_id"),
+    ("positions", "instrument_id", "instruments", "instrument_id"),
+    ("claims", "platform_id", "platforms", "platform_id"),
+    ("claims", "account_id", "accounts", "account_id"),
+    ("funding", "platform_id", "platforms", "platform_id"),
+    ("funding", "parent_id", "funding", "funding_id"),
+)
+
 
 class _Checker:
-    """Collects faults about rows of one book's tables."""
+    """Collects faults about the rows of one book's tables, and says what is sound enough to be checked."""
 
-    def __init__(self, tables: Frames, rows: dict[str, Any], files: dict[str, str]) -> None:
-        self.tables, self.rows, self.files = tables, rows, files
+    def __init__(self, tables: Frames, rows: dict[str, Rows], partial: set[str], known: Sequence[Fault]) -> None:
+        self.tables, self.rows, self.partial = tables, rows, partial
         self.faults: list[Fault] = []
+        self.bad_cells = {(f.file, f.row, f.column) for f in known}
+        self.bad_columns = {(f.file, f.column) for f in known}
 
-    def rows_where(self, table: str, broken: Any, column: str, rule: str, way_out: str) -> None:
-        """One fault for each row of a table on which ``broken`` is true."""
-        written = {c.stored: c.name for c in INPUTS[table]}
-        hits = np.flatnonzero(np.asarray(broken, dtype=bool))
+    def file(self, table: str) -> str:
+        """The name of a table's file."""
+        return self.rows[table].file if table in self.rows else f"{table}.csv"
+
+    def readable(self, table: str, *columns: str) -> bool:
+        """Whether a table and its required columns are there; single cells may still be bad."""
+        needed = [c.stored for c in INPUTS[table] if c.required and c.stored in columns]
+        return table in self.tables and all(c in self.tables[table] for c in needed)
+
+    def sound(self, table: str, *columns: str) -> bool:
+        """Whether every row of a table was read and no cell of some columns has a fault so far."""
+        if not self.readable(table, *columns) or table in self.partial:
+            return False
+        files = {self.file(table), *(file for _, file in self.rows[table].parts)}
+        return not any((file, written_name(table, c)) in self.bad_columns for file in files for c in columns)
+
+    def rows_where(
+        self, table: str, broken: Any, columns: Sequence[str], rule: str | Callable[[int], str], way_out: str
+    ) -> None:
+        """One fault for each row on which ``broken`` is true, unless one of its ``columns`` has a fault already.
+
+        The first column is the one shown. ``rule`` is a text, or gives one for the place of a row.
+        """
+        rows = self.rows[table]
+        names = [written_name(table, c) for c in columns]
+        if any((rows.file, None, name) in self.bad_cells for name in names):
+            return  # so many cells are bad that not all of them are known
+        hits = [int(at) for at in np.flatnonzero(np.asarray(broken, dtype=bool))]
+        hits = [at for at in hits if not any((*rows.place(at), name) in self.bad_cells for name in names)]
         for at in hits[:FAULTS_SHOWN]:
-            value = self.tables[table][column].iloc[int(at)]
-            shown = shown_value(table, column, value)
-            self.faults.append(Fault(self.files[table], rule, way_out, int(self.rows[table][at]), written[column], shown))
+            shown = shown_value(table, columns[0], self.tables[table][columns[0]].iloc[at])
+            self.add(rows.fault(at, rule if isinstance(rule, str) else rule(at), way_out, names[0], shown))
         if len(hits) > FAULTS_SHOWN:
-            rest = f"{len(hits) - FAULTS_SHOWN} more rows: {rule}"
-            self.faults.append(Fault(self.files[table], rest, way_out, None, written[column]))
+            rest = f"{len(hits) - FAULTS_SHOWN} more rows: {rule if isinstance(rule, str) else rule(hits[-1])}"
+            self.add(Fault(rows.file, rest, way_out, None, names[0]))
 
-    def about(self, table: str, rule: str, way_out: str, value: str | None = None) -> None:
-        self.faults.append(Fault(self.files[table], rule, way_out, None, None, value))
+    def add(self, fault: Fault) -> None:
+        """One more fault."""
+        self.faults.append(fault)
+        self.bad_columns.add((fault.file, fault.column))
+
+
+def written_name(table: str, stored: str) -> str:
+    """The name of a stored column in a file."""
+    return next((c.name for c in INPUTS[table] if c.stored == stored), stored)
 
 
 def shown_value(table: str, stored: str, value: Any) -> str:
     """A stored value as a person would write it."""
-    for column in INPUTS[table]:
-        if column.stored == stored and column.kind in ("money", "price"):
-            return f"{int(value) / 1000:g}" if abs(int(value)) < 10**9 else f"{int(value) / 1000:.3f}"
-        if column.stored == stored and column.kind == "percent":
-            return f"{int(value) / 100:g}"
-    return str(value)
+    kind = next((c.kind for c in INPUTS[table] if c.stored == stored), None)
+    if kind in ("money", "price"):
+        return _yuan(int(value))
+    return f"{int(value) / 100:g}" if kind == "percent" else str(value)
+
+
+def _yuan(li: int) -> str:
+    whole, rest = divmod(abs(li), 1000)
+    return ("-" if li < 0 else "") + (f"{whole}.{rest:03d}".rstrip("0") if rest else str(whole))
 
 
 def given(frame: pd.DataFrame, column: str, default: Any) -> pd.Series[Any]:
@@ -61,121 +117,155 @@ def given(frame: pd.DataFrame, column: str, default: Any) -> pd.Series[Any]:
     return values.where(values.notna(), default)
 
 
-def check_book(tables: Frames, rows: dict[str, Any], files: dict[str, str], as_of: datetime.date) -> list[Fault]:
-    """The faults of a book whose every cell is fine by itself."""
-    c = _Checker(tables, rows, files)
-    _check_keys(c)
+def check_book(
+    tables: Frames, rows: dict[str, Rows], partial: set[str], as_of: datetime.date | None, known: Sequence[Fault]
+) -> list[Fault]:
+    """The faults between the cells of a book, as far as the faults that are ``known`` already leave them to be checked.
+
+    ``partial`` are tables that lack rows which could not be read; ``as_of`` is None where the book has no sound date.
+    """
+    c = _Checker(tables, rows, partial, known)
     _check_references(c)
-    if c.faults:
-        return c.faults
+    for table, keys in KEYS.items():
+        if keys and c.readable(table, *keys):
+            _check_key(c, table, keys)
     _check_accounts(c)
-    _check_instruments(c)
+    _check_positions(c)
+    _check_instruments(c, as_of)
     _check_funding(c)
+    _check_platforms(c)
     _check_bounds(c)
-    if not c.faults:
-        for platform, difference in imbalances(tables):
-            c.about("platforms", f"the balance sheet of {platform} does not balance: assets exceed liabilities by {difference / 1000:,.3f} yuan",
-                    "loans + cash + liquid pool + other assets must equal direct funding + drawn line + claims not segregated + reserve + own capital", platform)
+    _check_balance(c)
     return c.faults
 
 
-def _check_keys(c: _Checker) -> None:
-    for table, keys in KEYS.items():
-        frame = c.tables.get(table)
-        if keys and frame is not None:
-            c.rows_where(table, frame.duplicated(list(keys)), keys[-1], f"{' and '.join(keys)} must be unique", "merge or rename the rows")
-
-
 def _check_references(c: _Checker) -> None:
-    def refer(table: str, column: str, target: str, key: str) -> None:
-        frame = c.tables.get(table)
-        if frame is not None and column in frame:
-            names = frame[column]
-            lost = ~names.isin(c.tables[target][key]) & names.notna()
-            c.rows_where(table, lost, column, f"is not in {c.files[target]}", f"add it to {c.files[target]} or correct the name")
+    for table, column, target, key in _REFERENCES:
+        if not c.readable(table, column) or column not in c.tables[table]:
+            continue
+        if not c.sound(target, key) or c.tables[target].empty:
+            continue  # what is lost can only be said against a whole list of names
+        names = c.tables[table][column]
+        lost = ~names.isin(c.tables[target][key]) & names.notna()
+        c.rows_where(table, lost, (column,), f"is not in {c.file(target)}", f"add it to {c.file(target)} or correct the name")
 
-    refer("accounts", "platform_id", "platforms", "platform_id")
-    refer("positions", "account_id", "accounts", "account_id")
-    refer("positions", "instrument_id", "instruments", "instrument_id")
-    refer("claims", "platform_id", "platforms", "platform_id")
-    refer("claims", "account_id", "accounts", "account_id")
-    refer("funding", "platform_id", "platforms", "platform_id")
-    refer("funding", "parent_id", "funding", "funding_id")
+
+def _check_key(c: _Checker, table: str, keys: tuple[str, ...]) -> None:
+    named = c.tables[table][list(keys)]
+    again = named.duplicated().to_numpy(dtype=bool)
+    if not again.any():
+        return
+    first: dict[Any, int] = {}
+    for at, key in enumerate(named.itertuples(index=False, name=None)):
+        first.setdefault(key, at)
+
+    def rule(at: int) -> str:
+        _, row = c.rows[table].place(first[tuple(named.iloc[at])])
+        return f"{' and '.join(keys)} must be unique, row {row} has the same"
+
+    c.rows_where(table, again, keys[::-1], rule, "merge or rename the rows")
 
 
 def _check_accounts(c: _Checker) -> None:
+    if not c.readable("accounts", "warning_line_bp", "liquidation_line_bp", "loan_rate_bp"):
+        return
     a = c.tables["accounts"]
-    c.rows_where("accounts", a["liquidation_line_bp"] > a["warning_line_bp"], "liquidation_line_bp",
-                 "the liquidation line (平仓线) must not lie above the warning line (警戒线)", "swap or correct the two lines")
+    above = a["liquidation_line_bp"] > a["warning_line_bp"]
+    c.rows_where("accounts", above, ("liquidation_line_bp", "warning_line_bp"),
+                 lambda at: f"the liquidation line (平仓线) must not lie above the warning line (警戒线) of {_percent(a, 'warning_line_bp', at)}",
+                 "swap or correct the two lines")
     if "restore_line_bp" in a:
         low = given(a, "restore_line_bp", 100_000) < a["liquidation_line_bp"]
-        c.rows_where("accounts", low, "restore_line_bp", "the restore line must not lie below the liquidation line", "raise it, or leave it empty for the warning line")
+        c.rows_where("accounts", low, ("restore_line_bp", "liquidation_line_bp"),
+                     lambda at: f"the restore line must not lie below the liquidation line of {_percent(a, 'liquidation_line_bp', at)}",
+                     "raise it, or leave it empty for the warning line")
     if "rate_type" in a:
-        capped = given(a, "rate_type", "fixed") == "capped"
-        cap = given(a, "rate_cap_bp", -1)
-        c.rows_where("accounts", capped & (cap < a["loan_rate_bp"]), "rate_type", "a capped rate needs a rate_cap_pct at least as high as its rate", "give the cap")
+        low = (a["rate_type"] == "capped") & (given(a, "rate_cap_bp", -1) < a["loan_rate_bp"])
+        c.rows_where("accounts", low, ("rate_type", "rate_cap_bp", "loan_rate_bp"),
+                     lambda at: f"a capped rate needs a rate_cap_pct of at least its own rate of {_percent(a, 'loan_rate_bp', at)}",
+                     "give the cap, or another rate_type")
+
+
+def _percent(frame: pd.DataFrame, column: str, at: int) -> str:
+    return f"{int(frame[column].iloc[at]) / 100:g}%"
+
+
+def _check_positions(c: _Checker) -> None:
+    if not c.readable("positions", "shares") or "sellable_shares" not in c.tables["positions"]:
+        return
     p = c.tables["positions"]
-    if "sellable_shares" in p:
-        over = given(p, "sellable_shares", 0) > p["shares"]
-        c.rows_where("positions", over, "sellable_shares", "sellable shares must not exceed the shares held", "lower them")
+    over = given(p, "sellable_shares", 0) > p["shares"]
+    c.rows_where("positions", over, ("sellable_shares", "shares"),
+                 lambda at: f"sellable shares must not exceed the {p['shares'].iloc[at]} shares held", "lower them, or correct the shares")
 
 
-def _check_instruments(c: _Checker) -> None:
+def _check_instruments(c: _Checker, as_of: datetime.date | None) -> None:
+    if not c.readable("instruments", "board", "price_li") or as_of is None:
+        return
     i = c.tables["instruments"]
-    tick = given(i, "tick_li", 0).where(lambda t: t != 0, np.where(i["board"] == "fund", 1, 10)).astype("int64")
-    c.rows_where("instruments", i["price_li"] % tick != 0, "price_li", "the price must be a whole multiple of the tick (0.01 yuan, 0.001 for funds)",
-                 "use unadjusted prices, or give tick_yuan")
+    rules = {board: board_rule(board, as_of) for board in set(i["board"]) if board is not None}
+    none = [b is not None and rules[b] is None for b in i["board"]]
+    c.rows_where("instruments", none, ("board",), f"this board had no rules yet on the book's date {as_of}",
+                 "use board none with a price_limit_pct, or a later as_of")
+    usual = [r.tick_li if (r := rules.get(b)) else 10 for b in i["board"]]
+    written = given(i, "tick_li", 0).to_numpy(np.int64)
+    tick = np.where(written > 0, written, usual)
+    c.rows_where("instruments", i["price_li"].to_numpy(np.int64) % tick != 0, ("price_li", "tick_li", "board"),
+                 lambda at: f"the price must be a whole multiple of its tick of {_yuan(int(tick[at]))} yuan",
+                 "use prices as quoted, not adjusted ones, or give tick_yuan")
 
 
 def _check_funding(c: _Checker) -> None:
+    if not c.readable("funding", "funding_id", "platform_id", "amount_li") or "parent_id" not in c.tables["funding"]:
+        return
     f = c.tables["funding"]
-    if len(f) and "parent_id" in f:
-        parent = dict(zip(f["funding_id"], f["parent_id"], strict=True))
-        circular = [_in_circle(name, parent) for name in f["funding_id"]]
-        c.rows_where("funding", circular, "parent_id", "funding must not fund itself in a circle", "break the circle")
-        amount = dict(zip(f["funding_id"], f["amount_li"], strict=True))
-        below = f[f["parent_id"].notna()].groupby("parent_id")["amount_li"].sum()
-        over = [int(below.get(name, 0)) > amount[name] for name in f["funding_id"]]
-        c.rows_where("funding", over, "amount_li", "the layers that fund this one must not exceed it", "correct the amounts")
-        other = [isinstance(parent[n], str) and home != _home(f, parent[n]) for n, home in zip(f["funding_id"], f["platform_id"], strict=True)]
-        c.rows_where("funding", other, "parent_id", "a layer and the layer it funds must belong to one platform", "correct platform_id")
+    parent = {n: p for n, p in zip(f["funding_id"], f["parent_id"], strict=True) if isinstance(p, str)}
+    home = dict(zip(f["funding_id"], f["platform_id"], strict=True))
+    circles = [_circle(name, parent) for name in f["funding_id"]]
+    c.rows_where("funding", [bool(way) for way in circles], ("parent_id", "funding_id"),
+                 lambda at: f"funding must not go round in a circle ({' → '.join(circles[at])})", "break the circle")
+    below = f[f["parent_id"].notna()].groupby("parent_id")["amount_li"].sum()
+    held = zip(f["funding_id"], circles, f["amount_li"], strict=True)
+    over = [not way and int(below.get(name, 0)) > amount for name, way, amount in held]
+    if c.sound("funding", "amount_li"):
+        c.rows_where("funding", over, ("amount_li",),
+                     lambda at: f"the layers that fund this one, {_yuan(int(below[f['funding_id'].iloc[at]]))} yuan, must not exceed it",
+                     "correct the amounts or parent_id")
+    other = [p in home and home[p] != own for p, own in zip(f["parent_id"], f["platform_id"], strict=True)]
+    c.rows_where("funding", other, ("parent_id", "platform_id"), "a layer and the layer it funds must belong to one platform",
+                 "correct platform_id or parent_id")
+
+
+def _circle(name: str, parent: dict[str, str]) -> list[str]:
+    """The way from a layer back to itself, empty where there is none."""
+    way = [name]
+    while (above := parent.get(way[-1])) is not None and above not in way:
+        way.append(above)
+    return [*way, name] if above == name else []
+
+
+def _check_platforms(c: _Checker) -> None:
+    if not c.readable("platforms", "platform_id"):
+        return
     p = c.tables["platforms"]
-    drawn = given(p, "line_drawn_li", 0) > given(p, "bank_line_li", 0)
-    if drawn.any():
-        c.rows_where("platforms", drawn, "line_drawn_li", "the drawn line must not exceed the bank line", "correct one of them")
-    money = _segregated_excess(c.tables)
-    c.rows_where("platforms", [e > 0 for e in money], "segregated_li" if "segregated_li" in p else "cash_li",
-                 "segregated money must not exceed the free-cash claims it belongs to", "move the rest to cash")
-
-
-def _home(funding: pd.DataFrame, name: str) -> str:
-    return str(funding.loc[funding["funding_id"] == name, "platform_id"].iloc[0])
-
-
-def _in_circle(name: str, parent: dict[str, Any]) -> bool:
-    at: Any = parent.get(name)
-    for _ in range(len(parent)):
-        if not isinstance(at, str):
-            return False
-        if at == name:
-            return True
-        at = parent.get(at)
-    return False
-
-
-def _segregated_excess(tables: Frames) -> list[int]:
-    claims = tables["claims"]
-    free = claims[claims["kind"] == "free_cash"].groupby("platform_id")["amount_li"].sum()
-    p = tables["platforms"]
-    held = given(p, "segregated_li", 0)
-    return [int(s) - int(free.get(name, 0)) for name, s in zip(p["platform_id"], held, strict=True)]
+    if "line_drawn_li" in p:
+        line = given(p, "bank_line_li", 0)
+        c.rows_where("platforms", given(p, "line_drawn_li", 0) > line, ("line_drawn_li", "bank_line_li"),
+                     lambda at: f"the drawn line must not exceed the bank line of {_yuan(int(line.iloc[at]))} yuan", "correct one of them")
+    if "segregated_li" in p and c.sound("claims", "platform_id", "kind", "amount_li"):
+        claims = c.tables["claims"]
+        free = claims[claims["kind"] == "free_cash"].groupby("platform_id")["amount_li"].sum()
+        owned = [int(free.get(name, 0)) for name in p["platform_id"]]
+        c.rows_where("platforms", given(p, "segregated_li", 0) > pd.Series(owned, index=p.index), ("segregated_li",),
+                     lambda at: f"segregated money must not exceed the free-cash claims that own it, {_yuan(owned[at])} yuan",
+                     "move the rest to cash")
 
 
 def collateral_of_accounts(tables: Frames) -> pd.Series[Any]:
     """The collateral of each account at book prices, 厘, in the order of the accounts table (Python integers)."""
     price = dict(zip(tables["instruments"]["instrument_id"], tables["instruments"]["price_li"], strict=True))
     p = tables["positions"]
-    value = pd.Series([int(s) * int(price[i]) for s, i in zip(p["shares"], p["instrument_id"], strict=True)], dtype=object)
+    value = pd.Series([int(s) * int(price.get(i, 0)) for s, i in zip(p["shares"], p["instrument_id"], strict=True)], dtype=object)
     sums: dict[str, int] = {}
     for name, v in zip(p["account_id"], value, strict=True):
         sums[name] = sums.get(name, 0) + v
@@ -184,12 +274,33 @@ def collateral_of_accounts(tables: Frames) -> pd.Series[Any]:
 
 
 def _check_bounds(c: _Checker) -> None:
+    readable = c.readable("accounts", "account_id", "cash_li", "debt_li") and c.readable("instruments", "instrument_id", "price_li")
+    if not readable or not c.readable("positions", "account_id", "instrument_id", "shares"):
+        return
     collateral = collateral_of_accounts(c.tables)
-    c.rows_where("accounts", [v >= COLLATERAL_OF_ACCOUNT for v in collateral], "account_id",
-                 "the collateral of one account must stay below 17.59 billion yuan", "split the account")
+    c.rows_where("accounts", [v >= COLLATERAL_OF_ACCOUNT for v in collateral], ("account_id",),
+                 lambda at: f"the collateral of one account must stay below 17.59 billion yuan, this one has {_yuan(collateral.iloc[at])}",
+                 "split the account, or check shares and prices")
     total = sum(collateral) + sum(int(d) for d in c.tables["accounts"]["debt_li"])
     if total >= COLLATERAL_OF_BOOK:
-        c.about("accounts", "collateral and debt together must stay below 144 trillion yuan", "split the book")
+        rule = f"collateral and debt of all accounts must stay below 144 trillion yuan, they are {_yuan(total)}"
+        c.add(Fault(c.file("accounts"), rule, "split the book"))
+
+
+def _check_balance(c: _Checker) -> None:
+    if not all(c.sound(table, *columns) for table, columns in _BALANCE.items()):
+        return
+    differences = dict(imbalances(c.tables))
+    names = c.tables["platforms"]["platform_id"]
+
+    def rule(at: int) -> str:
+        difference = differences[names.iloc[at]]
+        side = "above" if difference > 0 else "below"
+        return f"the balance sheet does not balance: assets are {_yuan(abs(difference))} yuan {side} liabilities"
+
+    c.rows_where("platforms", names.isin(differences), ("platform_id",), rule,
+                 "loans + cash + liquid pool + other assets must equal direct funding + drawn line + claims (without account_equity)"
+                 " − segregated money + reserve + own capital")
 
 
 def imbalances(tables: Frames) -> Iterator[tuple[str, int]]:

@@ -38,15 +38,15 @@ class _Cells:
     def __init__(self, column: Column, cells: pd.Series[Any], rows: Rows) -> None:
         self.column, self.rows = column, rows
         self.cells = _whole_names(cells) if column.kind == "id" else cells
-        self.missing: NDArray[np.bool_] = _missing(cells)
-        self.bad: NDArray[np.bool_] = np.zeros(len(cells), dtype=bool)
-        self.faults: list[Fault] = []
+        self.missing: NDArray[np.bool_] = missing(cells)
+        #: By place: a cell has one fault, the first that is found.
+        self.faults: dict[int, Fault] = {}
 
     def refuse(self, at: int, rule: str, way_out: str) -> None:
-        """One fault; ``rule`` goes on from the column's name."""
-        self.bad[at] = True
+        """One fault."""
         value = None if self.missing[at] else self.cells.iloc[at]
-        self.faults.append(self.rows.fault(at, f"{self.column.en} {rule}", way_out, self.column.name, value))
+        fault = self.rows.fault(at, rule, way_out, self.column.name, value)
+        self.faults.setdefault(at, fault)
 
     def text(self) -> NDArray[Any]:
         """The cells as text without spaces around, None where nothing is written."""
@@ -70,15 +70,15 @@ def convert(column: Column, cells: pd.Series[Any], rows: Rows) -> tuple[pd.Serie
         for at in np.flatnonzero(held.missing):
             held.refuse(int(at), "must be given in every row", "fill the cell")
     stored = _CONVERTERS[column.kind](held)
-    faults = sorted(held.faults, key=lambda f: f.row or 0) if len(rows.parts) < 2 else held.faults
-    return stored, _shortened(faults, rows.file, column.name)
+    return stored, _shortened([held.faults[at] for at in sorted(held.faults)], rows.file, column.name)
 
 
-def _missing(cells: pd.Series[Any]) -> NDArray[np.bool_]:
-    missing: NDArray[np.bool_] = cells.isna().to_numpy(dtype=bool, copy=True)
+def missing(cells: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Which cells are empty: nothing or only space is written in them."""
+    empty: NDArray[np.bool_] = cells.isna().to_numpy(dtype=bool, copy=True)
     if cells.dtype.kind not in "iufb":
-        missing |= (cells.astype(str).str.strip() == "").to_numpy(dtype=bool, na_value=False)
-    return missing
+        empty |= (cells.astype(str).str.strip() == "").to_numpy(dtype=bool, na_value=False)
+    return empty
 
 
 def _whole_names(cells: pd.Series[Any]) -> pd.Series[Any]:
@@ -164,7 +164,7 @@ def _real(held: _Cells) -> pd.Series[Any]:
 def _check_range(held: _Cells, values: NDArray[np.float64]) -> None:
     low = -np.inf if held.column.low is None else held.column.low
     high = np.inf if held.column.high is None else held.column.high
-    for at in np.flatnonzero(((values < low) | (values > high)) & ~held.missing & ~held.bad):
+    for at in np.flatnonzero(((values < low) | (values > high)) & ~held.missing):
         held.refuse(int(at), *_out_of_range(held.column, float(values[at])))
 
 
@@ -194,11 +194,11 @@ def _named(held: _Cells) -> pd.Series[Any]:
     text[held.missing] = None
     names = {n for n in pd.unique(pd.Series(text, dtype=object)) if n is not None}
     for rule, way_out, wrong in (
-        ("must not begin or end with a space", "remove the space", {n for n in names if n != n.strip()}),
-        (f"must have at most {NAME_LONGEST} characters", "shorten the name everywhere it is used", {n for n in names if len(n) > NAME_LONGEST}),
-        ("must not hold line breaks or invisible characters", "correct the name everywhere it is used", {n for n in names if not n.isprintable()}),
+        ("must not begin or end with a space", "remove the space", lambda n: n != n.strip()),
+        (f"must have at most {NAME_LONGEST} characters", "shorten it everywhere it is used", lambda n: len(n) > NAME_LONGEST),
+        ("must not hold line breaks or invisible characters", "correct it everywhere it is used", lambda n: not n.isprintable()),
     ):
-        for at in held.those(wrong, text):
+        for at in held.those({n for n in names if wrong(n)}, text):
             held.refuse(at, rule, way_out)
     return pd.Series(text, dtype=object)
 

@@ -6,6 +6,7 @@ import csv
 import datetime
 import hashlib
 import io
+import math
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stresslab.book.checks import check_book, shown_value, written_name
-from stresslab.book.convert import FAULTS_SHOWN, convert
+from stresslab.book.convert import FAULTS_SHOWN, convert, missing
 from stresslab.faults import Fault, InputError, Rows, close_to, nearest
 from stresslab.glossary import BP_PER_PERCENT, INPUTS, KEYS, LI_PER_YUAN, OPTIONAL_TABLES, Column
 from stresslab.market.files import toml_fault, toml_text
@@ -36,7 +38,7 @@ class Book:
 
     ``tables`` maps a table's name to a frame whose columns are the stored names of the glossary;
     optional columns that nobody wrote are absent. ``digests`` maps each file read to its SHA-256,
-    ``places`` each table to where its rows stand in the files.
+    ``places`` each table to where its rows stood in the files, and in which order.
     """
 
     title: str
@@ -46,7 +48,7 @@ class Book:
     tables: dict[str, pd.DataFrame]
     digests: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
-    places: dict[str, Rows] = field(default_factory=dict, repr=False, compare=False)
+    places: dict[str, tuple[Rows, NDArray[np.int64]]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -58,10 +60,11 @@ class Book:
 
     def fault(self, table: str, at: int, column: str, rule: str, way_out: str) -> Fault:
         """A fault of one stored cell, with its file and row where the book was read from files."""
-        value = shown_value(table, column, self.tables[table][column].iloc[at])
-        if table in self.places:
-            return self.places[table].fault(at, rule, way_out, written_name(table, column), value)
-        return Fault(table, rule, way_out, None, written_name(table, column), value)
+        name, value = written_name(table, column), shown_value(table, column, self.tables[table][column].iloc[at])
+        if table not in self.places:
+            return Fault(table, rule, way_out, None, name, value)
+        rows, order = self.places[table]
+        return rows.fault(int(order[at]), rule, way_out, name, value)
 
 
 def read_book(folder: Path | str) -> Book:
@@ -76,24 +79,25 @@ def read_book(folder: Path | str) -> Book:
         reader.table(name)
     reader.faults += check_book(reader.tables, reader.rows, reader.partial, head["as_of"], reader.faults)
     if reader.faults:
-        raise InputError(reader.faults)
+        raise InputError(sorted(reader.faults, key=_reading_order))
     tables, places = {}, {}
     for name, frame in reader.tables.items():
         order = row_order(name, frame)
-        tables[name] = frame.iloc[order].reset_index(drop=True)
-        rows = reader.rows[name]
-        # A partitioned table names its parts by place as read, so only a single file can be put in order.
-        if not rows.parts:
-            places[name] = Rows(rows.file, np.asarray(rows.numbers)[order].tolist())
+        tables[name], places[name] = frame.iloc[order].reset_index(drop=True), (reader.rows[name], order)
     return Book(head["title"], head["as_of"], head["currency"], head["synthetic"], tables, reader.digests, folder, places)
 
 
-def row_order(name: str, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _reading_order(fault: Fault) -> tuple[int, str, float]:
+    table = fault.file.partition("/")[0].partition(".")[0]
+    return list(INPUTS).index(table) if table in INPUTS else -1, fault.file, math.inf if fault.row is None else fault.row
+
+
+def row_order(name: str, frame: pd.DataFrame) -> NDArray[np.int64]:
     """The order of a table's rows: by id, since ranks of ids number the random draws; without a key, by everything."""
     keys = [c.stored for c in INPUTS[name] if c.kind == "id" and c.required and c.stored in frame]
     if not KEYS[name]:
         first = [c for c in ("kind", "amount_li", "notice_days") if name == "claims" and c in frame]
-        keys += first + [c for c in frame if c not in keys and c not in first]
+        keys += first + [str(c) for c in frame if c not in keys and c not in first]
     return frame.reset_index(drop=True).sort_values(keys, kind="stable").index.to_numpy(np.int64)
 
 
@@ -142,10 +146,10 @@ class _Reader:
             if key not in _TOML_KEYS:
                 self.refuse("book.toml", "unknown key", nearest(key, _TOML_KEYS), None, key, str(value))
         for key, kind, rule, way_out in (
-            ("title", str, "the title must be text", "write a title in quotes"),
-            ("as_of", datetime.date, "the book's date must be given", "write as_of = YYYY-MM-DD without quotes"),
-            ("currency", str, "the currency must be given", 'write currency = "CNY"'),
-            ("synthetic", bool, "synthetic must be true or false", "write true or false without quotes"),
+            ("title", str, "must be text", "write a title in quotes"),
+            ("as_of", datetime.date, "must be the date of the book", "write as_of = YYYY-MM-DD without quotes"),
+            ("currency", str, "must be the currency of the book", 'write currency = "CNY"'),
+            ("synthetic", bool, "must be true or false", "write true or false without quotes"),
         ):
             value = written.get(key, False if key == "synthetic" else None)
             if not isinstance(value, kind) or isinstance(value, datetime.datetime) or value == "":
@@ -153,10 +157,10 @@ class _Reader:
             else:
                 head[key] = value
         if head["currency"] != "CNY":
-            rule, way_out = "the book must be in CNY", "convert it; other currencies are not simulated"
+            rule, way_out = "must be CNY", "convert the book, other currencies are not simulated"
             self.refuse("book.toml", rule, way_out, None, "currency", head["currency"])
         if head["as_of"] is not None and head["as_of"] < _FIRST_DAY:
-            rule, way_out = f"the book's date must not lie before {_FIRST_DAY}", "correct it; no trading rules are known before"
+            rule, way_out = f"must not lie before {_FIRST_DAY}", "correct it, no trading rules are known before"
             self.refuse("book.toml", rule, way_out, None, "as_of", str(head["as_of"]))
             head["as_of"] = None
         return head
@@ -248,8 +252,7 @@ class _Reader:
             parts.append((count, shown))
             count += len(frame)
         raw = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-        numbers = np.concatenate([np.arange(len(f)) + 2 for f in frames])
-        self.rows[name] = Rows(path.name, numbers.tolist(), tuple(parts) if path.is_dir() else ())
+        self.rows[name] = Rows(path.name, range(2, len(raw) + 2), tuple(parts) if path.is_dir() else ())
         return raw.reset_index(drop=True)
 
     def _convert(self, name: str, raw: pd.DataFrame) -> None:
@@ -266,24 +269,20 @@ class _Reader:
                 self.refuse(rows.file, "unknown column", nearest(written, list(columns)), 1, written)
         stored: dict[str, pd.Series[Any]] = {}
         for column in columns.values():
-            at_all = header.count(column.name)
-            if at_all == 0 and column.required:
-                self.refuse(rows.file, f"the column of {column.en} is missing", "add it", 1, column.name)
-            if at_all == 1:
-                cells, found = convert(column, raw.iloc[:, header.index(column.name)], rows)
+            if header.count(column.name) == 0 and column.required:
+                self.refuse(rows.file, f"this column is missing ({column.en}, {column.zh})", "add it", 1, column.name)
+            if header.count(column.name) != 1:
+                continue
+            cells = raw.iloc[:, header.index(column.name)]
+            # Nothing written in an optional column is the same as no such column.
+            if column.required or not missing(cells).all():
+                stored[column.stored], found = convert(column, cells, rows)
                 self.faults += found
-                # Nothing written in an optional column is the same as no such column.
-                if column.required or found or not raw.iloc[:, header.index(column.name)].isna().all() and not _blank(cells):
-                    stored[column.stored] = cells
         self.tables[name] = pd.DataFrame(stored, index=pd.RangeIndex(len(raw)))
 
 
 def _says_something(record: list[str]) -> bool:
     return any(cell.strip() for cell in record)
-
-
-def _blank(cells: pd.Series[Any]) -> bool:
-    return bool(cells.isna().all())
 
 
 def _with_folder_names(name: str, frame: pd.DataFrame, parts: tuple[str, ...]) -> pd.DataFrame:

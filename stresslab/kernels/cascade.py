@@ -46,11 +46,14 @@ def _record(*fields: str) -> np.dtype[np.void]:
     return np.dtype([(f.split(":")[0], f.split(":")[1] if ":" in f else "i8") for f in fields], align=True)
 
 
-#: What the accounts are, sorted by id, one cache line each; positions of an account are rows first to last − 1.
+#: What the accounts are, sorted by id; positions of an account are rows first to last − 1. Records are kept narrow: a
+#: day's pass over the accounts then runs from the second-level cache.
 ACCOUNT = _record(
-    "cash", "debt", "first:u8", "last:u8", "platform:u4", "rate_bp:i4", "rate_after_bp:i4", "switch_day:i4",
-    "warning_bp:i4", "liquidation_bp:i4", "restore_bp:i4", "investor_type:u1", "full_sale:u1",
+    "cash", "debt", "first:u4", "last:u4", "rate_bp:u2", "rate_after_bp:u2", "switch_day:u2", "warning_bp:u2",
+    "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1",
 )
+#: A switch day that never comes.
+NEVER = 65_535
 POSITION = _record("instrument:u4", "shares:i4", "sellable:i4")
 #: Positions again, grouped by instrument: rows first to last − 1 of an instrument.
 HOLDING = _record("account:u4", "shares:i4")
@@ -66,21 +69,23 @@ DUE = _record("own", "segregated")
 SCHEDULE = _record("interest", "line")
 LAYER = _record("platform:u4", "amount", "rate_bp", "rate_after_bp", "switch_day", "junior")
 
-#: What an account is today, one cache line; `value` is its collateral A at the last exact mark.
+#: What an account is today; `value` is its collateral A at the last exact mark.
 ACCOUNT_STATE = _record(
-    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "call_day:i4", "answer_day:i4", "served_day:i4",
-    "forced_day:i4", "begun:i4",
+    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "call_day:u2", "answer_day:u2", "served_day:u2",
+    "forced_day:u2", "begun:u1",
 )
 #: What happened to an account on the path.
 ACCOUNT_TALLY = _record("calls", "deficit", "sold")
-POSITION_STATE = _record("shares:i4", "sellable:i4", "order:i4")
+#: The instrument is repeated, so that a mark reads one array.
+POSITION_STATE = _record("instrument:u4", "shares:i4")
+OFFER_STATE = _record("sellable:i4", "order:i4")
 INSTRUMENT_STATE = _record(
     "close", "price", "price_before", "low", "opening", "sold_today", "left", "keep", "gap", "demand", "filled", "locked",
     "floor",
 )
 PLATFORM_STATE = _record(
     "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
-    "deficit_today", "covered", "to_cover", "covered_fundamental", "call", "call_fundamental",
+    "deficit_today", "to_cover", "uncovered", "uncovered_fundamental", "call", "call_fundamental",
 )
 LAYER_STATE = _record("amount", "carry")
 
@@ -144,6 +149,7 @@ class State(NamedTuple):
     account: Records
     tally: Records
     position: Records
+    offer: Records
     instrument: Records
     platform: Records
     layer: Records
@@ -205,7 +211,7 @@ def prepare(f: Facts) -> None:
                 today.line += (fact.liquidation_bp * debt + 9_999) // 10_000
         f.last_debt[n] = debt
         f.slack[n] = fact.cash - (max(10_000, fact.warning_bp) * debt + 9_999) // 10_000
-        for row in range(fact.first, fact.last):
+        for row in rows(fact):
             floor = floor_under(f.instrument[f.position[row].instrument].price, f.terms.watch_pct)
             f.slack[n] += f.position[row].shares * net_of_cost(floor, f.terms.selling_cost_bp)
         if debt == 0:
@@ -240,6 +246,7 @@ def new_state(facts: Facts) -> State:
         account=records(ACCOUNT_STATE, n),
         tally=records(ACCOUNT_TALLY, n),
         position=records(POSITION_STATE, facts.position.size),
+        offer=records(OFFER_STATE, facts.position.size),
         instrument=records(INSTRUMENT_STATE, facts.instrument.size),
         platform=records(PLATFORM_STATE, facts.platform.size),
         layer=records(LAYER_STATE, facts.layer.size),
@@ -266,6 +273,12 @@ def new_story(facts: Facts) -> Story:
 
 
 @kernel
+def rows(fact: Record) -> range:
+    """The rows of an account's positions; unsigned, as indices are."""
+    return range(np.uint64(fact.first), np.uint64(fact.last))
+
+
+@kernel
 def begin(f: Facts, s: State) -> None:
     """Reset a state to the book."""
     s.counts[0] = 0
@@ -284,9 +297,10 @@ def begin(f: Facts, s: State) -> None:
         stock.gap = stock.demand = stock.filled = 0
         stock.floor = floor_under(stock.close, f.terms.watch_pct)
     for row in range(f.position.size):
+        s.position[row].instrument = f.position[row].instrument
         s.position[row].shares = f.position[row].shares
-        s.position[row].sellable = f.position[row].sellable
-        s.position[row].order = 0
+        s.offer[row].sellable = f.position[row].sellable
+        s.offer[row].order = 0
     for day in range(f.terms.calendar.size):
         for p in range(f.platform.size):
             s.asleep[day, p].interest = f.schedule[day, p].interest
@@ -321,7 +335,7 @@ def wake(n: int, day: int, f: Facts, s: State) -> None:
         s.asleep[t, fact.platform].interest -= charge
         s.asleep[t, fact.platform].line -= (fact.liquidation_bp * debt + 9_999) // 10_000
     s.slack[n] = AWAKE
-    now.value = now.cash + shares_value(fact, f.position, s.position, s.instrument)
+    now.value = now.cash + shares_value(fact, s.position, s.instrument)
     s.live[s.counts[0]] = n
     s.need[s.counts[0]] = 2.0
     s.counts[0] += 1
@@ -412,7 +426,8 @@ def sealed(price: int, close: int, low: int, limit_bp: int) -> bool:
 def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, int]:
     """The interest of some calendar days on a balance, and the remainder carried (M-12)."""
     total = balance * rate_bp * days + carry
-    return total // YEAR_BP, total % YEAR_BP
+    whole = total // YEAR_BP
+    return whole, total - whole * YEAR_BP
 
 
 @kernel
@@ -422,7 +437,7 @@ def open_accounts(
     """Accrue, mark, measure and call every account with debt, in one pass (M-12, M-19, M-20)."""
     # Arrays are taken out of the bundles once: inside a loop each extraction would count references.
     facts, accounts, lenders, need_of, live = f.account, s.account, s.platform, s.need, s.live
-    position, held, stocks, tally, terms = f.position, s.position, s.instrument, s.tally, f.terms
+    held, stocks, tally, terms = s.position, s.instrument, s.tally, f.terms
     list_awake(s)
     for p in range(lenders.size):
         failed = outcome[p].failure_day
@@ -432,8 +447,8 @@ def open_accounts(
         sums.loans += asleep.interest
         sums.own_capital += asleep.interest
         outcome[p].loan_interest_li += asleep.interest
-        sums.covered = sums.to_cover = sums.covered_fundamental = asleep.line
-        sums.call = sums.call_fundamental = 0
+        sums.to_cover = asleep.line
+        sums.uncovered = sums.uncovered_fundamental = sums.call = sums.call_fundamental = 0
     for j in range(s.counts[0]):
         n = live[j]
         fact, now = facts[n], accounts[n]
@@ -445,18 +460,19 @@ def open_accounts(
         o.loan_interest_li += charge
         quoted = now.cash
         deep = now.cash
-        for row in range(fact.first, fact.last):
+        for row in rows(fact):
             shares = held[row].shares
-            i = position[row].instrument
+            i = held[row].instrument
             quoted += shares * stocks[i].price
             deep += shares * fundamental[i]
-        warned = (fact.warning_bp * now.debt + 9_999) // 10_000
         line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
-        sums.call += max(0, warned - quoted)
-        sums.call_fundamental += max(0, warned - deep)
         sums.to_cover += line
-        sums.covered += min(quoted, line)
-        sums.covered_fundamental += min(deep, line)
+        if min(quoted, deep) * 10_000 < fact.warning_bp * now.debt:
+            warned = (fact.warning_bp * now.debt + 9_999) // 10_000
+            sums.call += max(0, warned - quoted)
+            sums.call_fundamental += max(0, warned - deep)
+            sums.uncovered += max(0, line - quoted)
+            sums.uncovered_fundamental += max(0, line - deep)
         now.value = quoted
         if now.call_day > 0:
             answer(day, fact, now, o)
@@ -466,7 +482,7 @@ def open_accounts(
             tally[n].calls += 1
             if tally[n].calls == 1:
                 o.accounts_called += 1
-        need_of[j] = need(day, fact, now, o.failure_day, terms)
+        need_of[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
 
 
 @kernel
@@ -511,13 +527,13 @@ def call(
 
 
 @kernel
-def need(day: int, fact: Record, now: Record, failed: int, terms: Terms) -> float:
+def need(day: int, fact: Record, now: Record, failed: int, grace_days: int, call_all_after_failure: bool) -> float:
     """The share of its collateral that keeps an account on its liquidation line; 2 if it must be looked at anyway.
 
     A float that only screens: who must sell is decided by :func:`triggers`, in integers.
     """
-    overdue = now.call_day > 0 and day > now.call_day + terms.grace_days
-    run_off = terms.call_all_after_failure and 0 < failed < day
+    overdue = now.call_day > 0 and day > now.call_day + grace_days
+    run_off = call_all_after_failure and 0 < failed < day
     if overdue or run_off or now.recall > 0 or now.begun == 1 or now.value == 0:
         return 2.0
     return fact.liquidation_bp * now.debt / (now.value * 10_000.0)
@@ -534,16 +550,11 @@ def measure(day: int, s: State, story: Story) -> None:
             o.margin_call_peak_day = day
         o.margin_call_peak_fundamental_li = max(o.margin_call_peak_fundamental_li, sums.call_fundamental)
         if sums.to_cover > 0:
-            o.margin_coverage_ppm = min(o.margin_coverage_ppm, ppm(sums.covered, sums.to_cover))
-            deep = ppm(sums.covered_fundamental, sums.to_cover)
+            # ⌊10⁶ (whole − missing) / whole⌋ = 10⁶ − ⌈10⁶ missing / whole⌉, the form that share_up gives.
+            quoted = PPM - share_up(sums.uncovered, PPM, sums.to_cover)
+            deep = PPM - share_up(sums.uncovered_fundamental, PPM, sums.to_cover)
+            o.margin_coverage_ppm = min(o.margin_coverage_ppm, quoted)
             o.margin_coverage_fundamental_ppm = min(o.margin_coverage_fundamental_ppm, deep)
-
-
-@kernel
-def ppm(part: int, whole: int) -> int:
-    """⌊10⁶ × part / whole⌋ for 0 ≤ part ≤ whole, without overflow."""
-    # = 10⁶ − ⌈10⁶ (whole − part) / whole⌉, the form that share_up gives.
-    return PPM - share_up(whole - part, PPM, whole)
 
 
 @kernel
@@ -624,11 +635,11 @@ def repay(amount: int, now: Record, lender: Record, o: Record) -> None:
 
 
 @kernel
-def shares_value(fact: Record, position: Records, held: Records, instrument: Records) -> int:
+def shares_value(fact: Record, held: Records, instrument: Records) -> int:
     """The value of an account's shares at current quoted prices, 厘 (M-3)."""
     total = 0
-    for row in range(fact.first, fact.last):
-        total += held[row].shares * instrument[position[row].instrument].price
+    for row in rows(fact):
+        total += held[row].shares * instrument[held[row].instrument].price
     return total
 
 
@@ -638,7 +649,7 @@ def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: in
 
     ``shortfall`` is restore line × D − 10⁴ A, positive, in 厘 × bp. Source: (A − v) / (D − v (1 − c)) = ρ.
     """
-    denominator = restore_bp * (10_000 - cost_share_bp) - 100_000_000
+    denominator = np.int64(restore_bp) * (10_000 - cost_share_bp) - 100_000_000
     if denominator <= 0:
         return most
     ratio = 10_000 / denominator
@@ -648,13 +659,15 @@ def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: in
 
 
 @kernel
-def triggers(day: int, fact: Record, now: Record, failed: int, terms: Terms) -> tuple[bool, bool, bool]:
+def triggers(
+    day: int, fact: Record, now: Record, failed: int, grace_days: int, call_all_after_failure: bool
+) -> tuple[bool, bool, bool]:
     """Whether an account must sell now: by its line or an overdue call, by a recall, in full (M-21)."""
     by_line = now.value * 10_000 < fact.liquidation_bp * now.debt
     if now.served_day == day:
         return by_line, False, by_line and now.begun == 1
-    overdue = now.call_day > 0 and day > now.call_day + terms.grace_days
-    run_off = terms.call_all_after_failure and 0 < failed < day
+    overdue = now.call_day > 0 and day > now.call_day + grace_days
+    run_off = call_all_after_failure and 0 < failed < day
     return by_line or overdue, now.recall > 0, run_off or now.begun == 1
 
 
@@ -665,79 +678,86 @@ def respond(day: int, worst: float, f: Facts, s: State, story: Story) -> bool:
     ``worst`` is the lowest price of the day over its opening price, 1 in the first round. An account that stays on its
     line if all its collateral falls that far is passed over; the test itself is in integers.
     """
-    s.counts[1] = 0
+    facts, accounts, lenders, need_of, live, seller = f.account, s.account, s.platform, s.need, s.live, s.seller
+    held, offers, stocks, instruments = s.position, s.offer, s.instrument, f.instrument
+    terms, outcome = f.terms, story.outcome
+    sellers = 0
     for j in range(s.counts[0]):
-        if s.need[j] < worst * (1.0 - SCREEN_SLACK):
+        if need_of[j] < worst * (1.0 - SCREEN_SLACK):
             continue
-        n = s.live[j]
-        fact, now = f.account[n], s.account[n]
+        n = live[j]
+        fact, now = facts[n], accounts[n]
         if now.debt == 0:
             continue
         if now.served_day == day or worst < 1.0:
-            now.value = now.cash + shares_value(fact, f.position, s.position, s.instrument)
-        o = story.outcome[fact.platform]
-        by_line, by_recall, in_full = triggers(day, fact, now, o.failure_day, f.terms)
+            now.value = now.cash + shares_value(fact, held, stocks)
+        o = outcome[fact.platform]
+        by_line, by_recall, in_full = triggers(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
         if by_line or by_recall or in_full:
             now.served_day = day
-            s.need[j] = 2.0
-            if place_orders(n, by_line, by_recall, in_full, f, s, o):
-                s.seller[s.counts[1]] = n
-                s.counts[1] += 1
+            need_of[j] = 2.0
+            in_full = in_full or (by_line and fact.full_sale == 1)
+            amount = sale(by_line, by_recall, in_full, fact, now, lenders[fact.platform], o, terms.cost_share_bp)
+            if amount > 0 and spread(amount, fact, held, offers, stocks, instruments):
+                seller[sellers] = n
+                sellers += 1
                 if now.forced_day == 0:
                     o.accounts_forced += 1
                 if now.forced_day < day:
                     story.days[day, fact.platform].accounts_forced += 1
                 now.forced_day = day
-    return s.counts[1] > 0
+    s.counts[1] = sellers
+    return sellers > 0
 
 
 @kernel
-def place_orders(n: int, by_line: bool, by_recall: bool, in_full: bool, f: Facts, s: State, o: Record) -> bool:
-    """Repay from cash, size the sale, spread it over what may be sold today; whether anything was ordered (M-21, M-22)."""
-    fact, now = f.account[n], s.account[n]
-    held = now.value - now.cash  # the caller has marked the account at current prices
+def sale(
+    by_line: bool, by_recall: bool, in_full: bool, fact: Record, now: Record, lender: Record, o: Record, cost_share_bp: int
+) -> int:
+    """Repay from cash; the value that an account, marked at current prices, must sell after that, 厘 (M-21)."""
+    held = now.value - now.cash
     paid = min(now.cash, now.debt if by_line or in_full else now.recall)
-    now.cash -= paid
-    repay(paid, now, s.platform[fact.platform], o)
+    if paid > 0:
+        now.cash -= paid
+        repay(paid, now, lender, o)
     if now.debt == 0:
-        return False
-    if in_full or (by_line and fact.full_sale == 1):
+        return 0
+    amount = 0
+    if in_full:
         amount = held
     else:
-        amount = 0
         shortfall = fact.restore_bp * now.debt - 10_000 * (held + now.cash)
         if by_line and shortfall > 0:
-            amount = amount_to_sell(shortfall, fact.restore_bp, f.terms.cost_share_bp, held)
+            amount = amount_to_sell(shortfall, fact.restore_bp, cost_share_bp, held)
         if by_recall:
-            net = 10_000 - f.terms.cost_share_bp
+            net = 10_000 - cost_share_bp
             amount = max(amount, (now.recall * 10_000 + net - 1) // net)
-    if amount == 0:
-        return False
-    if amount >= held:
+    if amount >= held and amount > 0:
         now.begun = 1
-    return spread(fact, amount, f, s)
+    return amount
 
 
 @kernel
-def spread(fact: Record, amount: int, f: Facts, s: State) -> bool:
-    """Order an amount pro rata to value from the positions that may be sold today, in whole lots (M-22)."""
-    position, held, stocks = f.position, s.position, s.instrument
+def spread(
+    amount: int, fact: Record, held: Records, offers: Records, stocks: Records, instruments: Records
+) -> bool:
+    """Order an amount pro rata to value from the positions that may be sold today, in whole lots; False if none may (M-22)."""
     offered = 0
-    for row in range(fact.first, fact.last):
-        stock = stocks[position[row].instrument]
+    for row in rows(fact):
+        stock = stocks[held[row].instrument]
         if stock.left > 0:
-            offered += held[row].sellable * stock.price
+            offered += offers[row].sellable * stock.price
     if offered == 0:
         return False
     ratio = amount / offered
-    for row in range(fact.first, fact.last):
-        i = position[row].instrument
-        mine, stock = held[row], stocks[i]
+    for row in rows(fact):
+        mine, i = offers[row], held[row].instrument
+        stock = stocks[i]
         wanted = 0
         if stock.left > 0 and mine.sellable > 0:
             wanted = mine.sellable
             if amount < offered:
-                wanted = min(wanted, whole_lots(part_up(ratio, amount, mine.sellable, offered), f.instrument[i].lot))
+                wanted = min(wanted, whole_lots(part_up(ratio, amount, mine.sellable, offered), instruments[i].lot))
             stock.demand += wanted
         mine.order = wanted
     return True
@@ -746,13 +766,13 @@ def spread(fact: Record, amount: int, f: Facts, s: State) -> bool:
 @kernel
 def fill_orders(f: Facts, s: State) -> None:
     """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23)."""
-    facts, position, held, stocks, seller = f.account, f.position, s.position, s.instrument, s.seller
+    facts, held, offers, stocks, seller = f.account, s.position, s.offer, s.instrument, s.seller
     for j in range(s.counts[1]):
         fact = facts[seller[j]]
-        for row in range(fact.first, fact.last):
-            mine = held[row]
+        for row in rows(fact):
+            mine = offers[row]
             if mine.order > 0:
-                stock = stocks[position[row].instrument]
+                stock = stocks[held[row].instrument]
                 mine.order = fill(mine.order, stock.left, stock.demand)
                 stock.filled += mine.order
 
@@ -782,22 +802,24 @@ def move_prices(day: int, f: Facts, s: State) -> float:
 @kernel
 def settle(day: int, f: Facts, s: State, story: Story) -> None:
     """Pay for the fills, charge the costs, repay debt; the rest is the client's (M-25)."""
+    facts, accounts, held, offers, tally = f.account, s.account, s.position, s.offer, s.tally
+    stocks, costs = s.instrument, f.instrument
     for j in range(s.counts[1]):
         n = s.seller[j]
-        fact, now = f.account[n], s.account[n]
+        fact, now = facts[n], accounts[n]
         lender, o = s.platform[fact.platform], story.outcome[fact.platform]
-        for row in range(fact.first, fact.last):
-            mine = s.position[row]
+        for row in rows(fact):
+            mine = offers[row]
             if mine.order > 0:
-                i = f.position[row].instrument
-                gross = mine.order * ((s.instrument[i].price_before + s.instrument[i].price) // 2)
-                cost = (gross * f.instrument[i].cost_bp + 9_999) // 10_000
+                i = held[row].instrument
+                gross = mine.order * ((stocks[i].price_before + stocks[i].price) // 2)
+                cost = (gross * costs[i].cost_bp + 9_999) // 10_000
                 paid = min(now.debt, gross - cost)
-                mine.shares -= mine.order
+                held[row].shares -= mine.order
                 mine.sellable -= mine.order
                 mine.order = 0
                 now.cash += gross - cost - paid
-                s.tally[n].sold += gross
+                tally[n].sold += gross
                 repay(paid, now, lender, o)
                 o.sold_li += gross
                 o.selling_cost_li += cost
@@ -821,12 +843,13 @@ def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
 @kernel
 def write_off(f: Facts, s: State, outcome: Records) -> None:
     """Write off what accounts with nothing left still owe; accounts without debt are finished (M-26)."""
+    facts, accounts, held, live, need_of = f.account, s.account, s.position, s.live, s.need
     for j in range(s.counts[0]):
-        if s.need[j] < 1.0 - SCREEN_SLACK:
+        if need_of[j] < 1.0 - SCREEN_SLACK:
             continue  # only an account that was looked at can be finished
-        n = s.live[j]
-        fact, now = f.account[n], s.account[n]
-        if now.debt > 0 and now.cash == 0 and not has_shares(fact, s.position):
+        n = live[j]
+        fact, now = facts[n], accounts[n]
+        if now.debt > 0 and now.cash == 0 and not has_shares(fact, held):
             lender = s.platform[fact.platform]
             s.tally[n].deficit = now.debt
             lender.deficit_today += now.debt
@@ -842,7 +865,7 @@ def write_off(f: Facts, s: State, outcome: Records) -> None:
 @kernel
 def has_shares(fact: Record, held: Records) -> bool:
     """Whether an account still holds a share."""
-    for row in range(fact.first, fact.last):  # noqa: SIM110  (compiled code knows no generator expressions)
+    for row in rows(fact):  # noqa: SIM110  (compiled code knows no generator expressions)
         if held[row].shares > 0:
             return True
     return False
@@ -915,8 +938,8 @@ def close(day: int, f: Facts, s: State, story: Story) -> None:
 def hole(fact: Record, now: Record, fundamental: I64, f: Facts, s: State) -> int:
     """The debt of an account that its collateral would not cover at fundamental prices less costs, 厘 (M-30)."""
     worth = 0
-    for row in range(fact.first, fact.last):
-        worth += s.position[row].shares * fundamental[f.position[row].instrument]
+    for row in rows(fact):
+        worth += s.position[row].shares * fundamental[s.position[row].instrument]
     return max(0, now.debt - net_of_cost(worth, f.terms.selling_cost_bp) - now.cash)
 
 
@@ -963,7 +986,7 @@ def hold(fundamental: I64, f: Facts, loss: I64) -> None:
         if f.last_debt[n] > 0:
             fact = facts[n]
             worth = 0
-            for row in range(fact.first, fact.last):
+            for row in rows(fact):
                 worth += position[row].shares * last[position[row].instrument]
             loss[fact.platform] += max(0, f.last_debt[n] - net_of_cost(worth, f.terms.selling_cost_bp) - fact.cash)
 

@@ -19,11 +19,16 @@ SECTOR_SHARE_MOST = 0.9
 
 def log_returns(closes: pd.Series) -> pd.Series:
     """Daily log returns of a series of closes indexed by date; raises if a close is missing or not positive."""
-    if closes.isna().any() or (closes <= 0).any():
-        row = int(np.flatnonzero((closes.isna() | (closes <= 0)).to_numpy())[0])
-        raise InputError([Fault("history", "a close must be positive", "correct or drop the day", row + 2, str(closes.name), str(closes.iloc[row]))])
+    faults = _closes_not_positive(closes, closes.isna() | (closes <= 0))
+    if faults:
+        raise InputError(faults)
     returns: pd.Series = np.log(closes).diff().dropna()
     return returns
+
+
+def _closes_not_positive(closes: pd.Series, broken: pd.Series) -> list[Fault]:
+    rows = np.flatnonzero(broken.to_numpy())[:1]  # the first says enough
+    return [Fault("history", "a close must be positive", "correct or drop the day", int(at) + 2, str(closes.name), str(closes.iloc[at])) for at in rows]
 
 
 def index_volatility(closes: pd.Series) -> tuple[float, float]:
@@ -32,6 +37,8 @@ def index_volatility(closes: pd.Series) -> tuple[float, float]:
     σ = sd of daily log returns × √252. Var(s²) = (m₄ − s⁴) / n with the fourth central moment m₄ (Cramér 1946, 27.4).
     """
     r = log_returns(closes).to_numpy()
+    if len(r) < DAYS_LEAST or np.ptp(r) == 0:
+        raise InputError([Fault("history", f"an index needs at least {DAYS_LEAST} daily returns that are not all the same", "lengthen the history", None, str(closes.name))])
     s2 = float(np.var(r, ddof=1))
     m4 = float(np.mean((r - r.mean()) ** 4))
     error = math.sqrt(max(m4 - s2 * s2, 0.0) / len(r)) / (2.0 * math.sqrt(s2))
@@ -71,6 +78,9 @@ def calibrate(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str], *
     Betas are least squares on the index's returns over common days, with their standard errors;
     the sector variance is the mean pairwise covariance of residuals within the sector; own variance is the rest.
     """
+    faults = _panel_faults(prices, index, sectors)
+    if faults:
+        raise InputError(faults)
     volatility, error = index_volatility(index)
     market_return = log_returns(index)
     # A return over a halt spans several days: only returns between adjacent days of the index are used.
@@ -98,6 +108,14 @@ def calibrate(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str], *
         market=MarketFactor(index=str(index.name), model="gbm", volatility_pct=round(volatility, 4), volatility_error_pct=round(error, 4), source=source),
         sectors=_sector_factors(pd.DataFrame(residuals), sectors), instruments=loadings,
     )
+
+
+def _panel_faults(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str]) -> list[Fault]:
+    faults = [fault for name in prices for fault in _closes_not_positive(prices[name], prices[name] <= 0)]
+    if not (index.index.is_monotonic_increasing and index.index.is_unique):
+        faults.append(Fault("history", "dates must rise and be there once", "sort the days and drop repeated ones", None, str(index.name)))
+    lost = [str(name) for name in prices if str(name) not in sectors]
+    return faults + [Fault("history", "an instrument must have a sector", "name its sector", None, name) for name in lost]
 
 
 def _sector_factors(residuals: pd.DataFrame, sectors: dict[str, str]) -> dict[str, SectorFactor]:

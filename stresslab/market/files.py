@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
-from stresslab.faults import Fault, InputError, nearest
+from stresslab.faults import Fault, InputError, nearest, plain_rule
 
 Model = Literal["gbm", "deterministic"]
 MODELS: tuple[str, ...] = ("gbm", "deterministic")
+#: A number that was written as one: neither text nor true or false.
+Number = Annotated[float, Strict()]
+Whole = Annotated[int, Strict()]
 
 
 class _Strict(BaseModel):
@@ -24,25 +29,25 @@ class MarketFactor(_Strict):
 
     index: str = Field(min_length=1)
     model: Model
-    volatility_pct: float = Field(ge=0, le=500)
-    volatility_error_pct: float | None = Field(default=None, ge=0)
-    drift_pct: float = Field(default=0.0, ge=-100, le=100)
+    volatility_pct: Number = Field(ge=0, le=500)
+    volatility_error_pct: Number | None = Field(default=None, ge=0)
+    drift_pct: Number = Field(default=0.0, ge=-100, le=100)
     source: str = Field(min_length=1)
 
 
 class SectorFactor(_Strict):
     """A sector's own factor, uncorrelated with the market factor: volatility in percent a year."""
 
-    volatility_pct: float = Field(ge=0, le=500)
+    volatility_pct: Number = Field(ge=0, le=500)
 
 
 class Loading(_Strict):
     """Loadings of one instrument; what is absent comes from the book (beta, volatility) or is 1 (sector)."""
 
-    beta: float | None = Field(default=None, ge=-20, le=20)
-    beta_error: float | None = Field(default=None, ge=0)
-    sector: float = Field(default=1.0, ge=-20, le=20)
-    volatility_pct: float | None = Field(default=None, ge=0, le=1000)
+    beta: Number | None = Field(default=None, ge=-20, le=20)
+    beta_error: Number | None = Field(default=None, ge=0)
+    sector: Number = Field(default=1.0, ge=-20, le=20)
+    volatility_pct: Number | None = Field(default=None, ge=0, le=1000)
 
 
 class Market(_Strict):
@@ -71,20 +76,52 @@ def toml_faults(file: str, error: ValidationError, model: type[BaseModel]) -> li
     """The faults of a TOML file that a pydantic model refused: key, value, rule, way out, all at once."""
     faults = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"])
-        value = None if item["type"] == "missing" else str(item.get("input"))
+        location = item["loc"]
+        key = ".".join(str(part) for part in location)
         if item["type"] == "extra_forbidden":
-            faults.append(Fault(file, "unknown key", nearest(str(item["loc"][-1]), _keys_beside(model, item["loc"])), None, key, value))
+            hint = nearest(str(location[-1]), _keys_beside(model, location))
+            faults.append(Fault(file, "unknown key", hint, None, key, _shown(item["input"])))
+        elif item["type"] == "missing" and _tables_at(model, location):
+            faults.append(Fault(file, "this table must be given", f"add it below a line [{key}]", None, key))
         elif item["type"] == "missing":
             faults.append(Fault(file, "this key must be given", "add it", None, key))
         else:
-            message = str(item["msg"]).removeprefix("Value error, ")
-            rule, _, way_out = message.partition("; ")
-            faults.append(Fault(file, rule, way_out or "correct the value", None, key, value))
+            faults.append(Fault(file, *plain_rule(item), None, key, _shown(item["input"])))
     return faults
 
 
+def toml_fault(file: str, data: bytes, error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> Fault:
+    """Why a file is not TOML, with the line on which it ends to be one."""
+    if isinstance(error, UnicodeDecodeError):
+        row = data[: error.start].count(b"\n") + 1
+        return Fault(file, f"is not UTF-8 text (byte 0x{data[error.start]:02x})", "save the file as UTF-8", row)
+    reason = str(error)
+    line = re.search(r" \(at line (\d+), column \d+\)$", reason)
+    said = reason.removesuffix(line[0]) if line else reason.removesuffix(" (at end of document)")
+    row = int(line[1]) if line else data.count(b"\n") + 1
+    return Fault(file, f"is not valid TOML ({said})", "correct that line", row)
+
+
+def toml_text(text: str) -> str:
+    """Text as a TOML string in double quotes, whatever is in it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tables_at(model: type[BaseModel], location: tuple[int | str, ...]) -> bool:
+    """Whether a table, not a single value, stands at a place of the file."""
+    here = _model_beside(model, location).model_fields.get(str(location[-1]))
+    return any(issubclass(t, BaseModel) for t in _classes(here.annotation if here else None))
+
+
 def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    return list(_model_beside(model, location).model_fields)
+
+
+def _model_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     here: type[BaseModel] = model
     for part in location[:-1]:
         field = here.model_fields.get(str(part))
@@ -92,7 +129,7 @@ def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> lis
         if not inner:
             break
         here = inner[0]
-    return list(here.model_fields)
+    return here
 
 
 def _classes(annotation: object) -> list[type]:
@@ -104,11 +141,13 @@ def _classes(annotation: object) -> list[type]:
 def read_toml(path: Path) -> dict[str, object]:
     """The content of a TOML file, or an :class:`InputError` that says why it cannot be read."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        data = path.read_bytes()
     except OSError as error:
-        raise InputError([Fault(str(path), f"cannot be read ({error.strerror})", "give the path of an existing file")]) from error
+        raise InputError([Fault(str(path), f"cannot be read ({error.strerror})", "give the path of a file that you may read")]) from error
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError([Fault(path.name, f"is not valid TOML ({error})", "correct the line named")]) from error
+        raise InputError([toml_fault(str(path), data, error)]) from error
 
 
 def read_market(path: Path | str) -> Market:
@@ -118,7 +157,7 @@ def read_market(path: Path | str) -> Market:
     try:
         return Market.model_validate(written)
     except ValidationError as error:
-        raise InputError(toml_faults(path.name, error, Market)) from error
+        raise InputError(toml_faults(str(path), error, Market)) from error
 
 
 def write_market(market: Market, path: Path) -> None:
@@ -133,6 +172,4 @@ def write_market(market: Market, path: Path) -> None:
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
+    return toml_text(value) if isinstance(value, str) else repr(value)
