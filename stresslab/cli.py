@@ -248,7 +248,7 @@ def main() -> None:
         print(f"{len(error.faults)} fault{'s' if len(error.faults) > 1 else ''}; nothing was written", file=sys.stderr)
         code = BAD_INPUT
     except typer.TyperException as error:
-        error.message = _plain(error.message)  # type: ignore[attr-defined]
+        error.message = _plain(error.message)
         error.show()  # type: ignore[attr-defined]  # whatever the parser raises can show itself, with the usage
         code = BAD_INPUT
     except (KeyboardInterrupt, typer.Abort):

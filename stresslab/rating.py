@@ -667,7 +667,7 @@ def _coverage_reasons(path: _Path, case: _Case, *, deep: bool, after: Graded) ->
                 "zh": "中位路径没有追缴，自有资金覆盖率视为通过。",
             }
         ]
-    shown, rule = _text(path.coverage), case.scale.downgrade
+    shown, rule = _said(path.coverage), case.scale.downgrade
     reasons = [
         {
             "en": f"Own-funds coverage on the median path is {shown}%.",
@@ -710,15 +710,15 @@ def _dimension_reasons(case: _Case, path: _Path) -> list[Json]:
         value, reached = case.measured(one, path.coverage)
         if _grade_of(reached, case.thresholds, 0) != lowest:
             continue
-        en = f"{one.en} scores {_text(reached)} of 100"
-        zh = f"{one.zh}得 {_text(reached)} 分（满分100）"
+        en = f"{one.en} scores {_said(reached)} of 100"
+        zh = f"{one.zh}得 {_said(reached)} 分（满分100）"
         if one.indicator.source == "answered" and value is None:
             en, zh = f"{en}: the platform gave no answer", f"{zh}：平台未作回答"
         elif one.indicator.source == "answered" and not _has_evidence(case.platform):
             en, zh = f"{en}: the answer comes without evidence", f"{zh}：回答没有证据"
         elif value is not None:
-            en = f"{en}: {one.indicator.en}: {_text(value)}"
-            zh = f"{zh}：{one.indicator.zh}：{_text(value)}"
+            en = f"{en}: {one.indicator.en}: {_said(value)}"
+            zh = f"{zh}：{one.indicator.zh}：{_said(value)}"
         reasons.append({"en": f"{en}.", "zh": f"{zh}。"})
     return reasons
 
@@ -751,6 +751,11 @@ def _text(value: Fraction) -> str:
     sign = "-" if scaled < 0 else ""
     decimals = f"{part:06d}"
     return f"{sign}{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+
+
+def _said(value: Fraction) -> str:
+    """A fraction for a sentence: two decimals, rounded down, so that no line looks reached that was not."""
+    return _text(Fraction(math.floor(value * 100), 100))
 
 
 def _short(value: Decimal | Fraction) -> str:

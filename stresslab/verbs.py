@@ -337,7 +337,8 @@ def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) ->
 
     held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in ("outcomes", "days", "accounts", "instruments")}
     estimates = estimate(held["outcomes"], held["days"])
-    record.write_table(folder.path / "estimates.parquet", pa.Table.from_pandas(estimates, glossary.schema("estimates"), preserve_index=False))
+    table = pa.Table.from_pandas(estimates, glossary.schema("estimates"), preserve_index=False)
+    record.write_table(folder.path / "estimates.parquet", table)
     rating = grade_run(described, held["outcomes"], scale)
     record.write_json(folder.path / "rating.json", rating)
     page = write_html(RunTables(record=described, estimates=estimates, rating=rating, **held))

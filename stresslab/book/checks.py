@@ -171,9 +171,9 @@ def _check_accounts(c: _Checker) -> None:
         return
     a = c.tables["accounts"]
     above = a["liquidation_line_bp"] > a["warning_line_bp"]
+    rule = "the liquidation line (平仓线) must not lie above the warning line (警戒线) of "
     c.rows_where("accounts", above, ("liquidation_line_bp", "warning_line_bp"),
-                 lambda at: f"the liquidation line (平仓线) must not lie above the warning line (警戒线) of {_percent(a, 'warning_line_bp', at)}",
-                 "swap or correct the two lines")
+                 lambda at: rule + _percent(a, "warning_line_bp", at), "swap or correct the two lines")
     if "restore_line_bp" in a:
         low = given(a, "restore_line_bp", 100_000) < a["liquidation_line_bp"]
         c.rows_where("accounts", low, ("restore_line_bp", "liquidation_line_bp"),

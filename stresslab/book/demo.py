@@ -21,6 +21,8 @@ _BOARDS = (("main", 66), ("chinext", 28), ("star", 14), ("st", 5), ("fund", 7))
 _MARKET_VOLATILITY = 0.192
 #: Daily turnover of all instruments for a book of 20,000 accounts: about a third of its collateral.
 TURNOVER_YUAN = 4.5e9
+#: One of the least held instruments is suspended for the whole run.
+SUSPENDED = 3
 _SECTOR_VOLATILITY = 0.08
 
 
@@ -59,12 +61,12 @@ _STYLES = (
             ("shareholder", 0.15, 4.5, "fixed", 365, 1095, 2)), 88.0),
     _Style("P2", "Lantern Finance 灯塔配资", 0.18, 150_000, (1.0, 2.0, 3.0), (0.35, 0.4, 0.25),
            ((150, 130), (130, 118), (118, 110)), (10.0, 14.0), (0.85, 0.14, 0.01), 0.4,
-           0.05, 0.01, 0.05, 0.05, 0.30, 0.2, 0.4, 0.05, True,
-           (("bank", 0.25, 4.6, "floating", 30, 180, 1), ("nonbank", 0.45, 6.8, "floating", 30, 60, 1),
-            ("foreign", 0.10, 5.9, "floating", 30, 25, 2), ("p2p", 0.20, 9.0, "fixed", 30, 20, 2)), 60.0),
+           0.007, 0.002, 0.05, 0.05, 0.30, 0.2, 0.9, 0.05, False,
+           (("bank", 0.45, 4.6, "floating", 30, 180, 1), ("nonbank", 0.35, 6.8, "floating", 30, 60, 1),
+            ("foreign", 0.10, 5.9, "floating", 30, 25, 2), ("p2p", 0.10, 9.0, "fixed", 30, 20, 2)), 85.0),
     _Style("P3", "Quickstep Capital 快步资本", 0.12, 90_000, (2.0, 3.0, 4.0, 5.0), (0.2, 0.3, 0.3, 0.2),
            ((130, 115), (118, 110), (113, 108), (112, 107)), (16.0, 24.0), (0.95, 0.05, 0.0), 0.0,
-           0.015, 0.003, 0.03, 0.01, 0.45, 0.1, 0.0, 0.02, False,
+           0.010, 0.002, 0.03, 0.01, 0.45, 0.1, 0.0, 0.02, False,
            (("nonbank", 0.40, 8.5, "floating", 30, 25, 1), ("p2p", 0.45, 11.0, "fixed", 30, 15, 2),
             ("own", 0.15, 0.0, "fixed", 365, 1095, 2)), 30.0),
 )
@@ -145,7 +147,7 @@ def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
         "volatility_bp": np.ceil(volatility * 10_000).astype(np.int64) + 1,
         "beta": beta,
         "name": [f"Synthetic {i + 1:03d} 合成{i + 1:03d}" for i in range(n)],
-        "suspended": np.arange(n) % 40 == 39,
+        "suspended": np.arange(n) == SUSPENDED,
         "rate_beta": np.round(1.0 + 3.0 * dice.uniforms(n), 1),
     })
 

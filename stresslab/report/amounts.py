@@ -114,10 +114,16 @@ def yuan_of(li: Any) -> float:
     return math.nan if li is None else float(li) / _LI_PER_YUAN
 
 
+#: From here on a coverage is "ample"; its digits would only be noise.
+PERCENT_MOST = 10_000
+
+
 def percent(value: float) -> Phrase:
-    """A percentage with one digit; 0% and 100% only where they are exact."""
+    """A percentage with one digit; 0% and 100% only where they are exact, and no digits that mean nothing."""
     if math.isnan(value):
         return NONE
+    if value >= PERCENT_MOST:
+        return same(f">{PERCENT_MOST:,}%")
     if 99.95 <= value < 100:
         return same(">99.9%")
     return same(f"{'100' if value == 100 else rounded(value, 1)}%")

@@ -50,6 +50,8 @@ LINE_COLOURS = (
     "#1b2733",
 )
 LINE_DASHES = ("", "7 3", "2 2", "9 3 2 3")
+#: A line that stands for several scenarios at once.
+QUIET_LINE = "#8a949e"
 
 WIDTH = 500
 FONT = 12.5

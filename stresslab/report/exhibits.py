@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from stresslab.report.amounts import NONE, Estimate, MoneyScale, count, percent
+from stresslab.report.amounts import NONE, PERCENT_MOST, Estimate, MoneyScale, count, percent
 from stresslab.report.method import FORMULAS, Formula
 from stresslab.report.phrase import NOTHING, Phrase
 
@@ -160,7 +160,8 @@ def coverage_cell(estimate: Estimate, called: Estimate, line: float = 15.0) -> C
             else Cell(NONE)
         )
     cell = percent_cell(estimate)
-    return Cell(cell.value, cell.error, tone="bad" if estimate.value < line else "")
+    error = cell.error if estimate.value < PERCENT_MOST else None
+    return Cell(cell.value, error, tone="bad" if estimate.value < line else "")
 
 
 def first_day(median: Estimate, earliest: Estimate) -> tuple[Phrase, Phrase]:

@@ -92,12 +92,18 @@ def _drops(estimates: Estimates, scenario: str, platform: str) -> bool:
 
 def survival(run: RunTables, estimates: Estimates, platform: str, name: str) -> Figure | None:
     """How long own funds last; only curves that ever drop are drawn, the others are named."""
-    curves, keys, intact = [], [], []
+    curves: list[Survival] = []
+    keys: list[Key] = []
+    intact: list[Phrase] = []
     for place, s in enumerate(run.scenarios):
         curve = estimates.curve(s["id"], platform, "survival_own_funds")
         if not curve:
             continue
         if not _drops(estimates, s["id"], platform):
+            if not intact:
+                # One line stands for all scenarios in which own funds last on every path.
+                curves.insert(0, Survival(curve, charts.QUIET_LINE, ""))
+                keys.insert(0, Key(Phrase("the others", "其余情景"), charts.QUIET_LINE, line=True))
             intact.append(same(s["id"]))
             continue
         colour, dash = charts.line_style(place)

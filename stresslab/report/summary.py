@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stresslab.report.amounts import NONE, Estimate, MoneyScale, money_scale, rounded
+from stresslab.report.amounts import NONE, PERCENT_MOST, Estimate, MoneyScale, money_scale, percent, rounded
 from stresslab.report.exhibits import NO_CALLS
 from stresslab.report.findings import LAYERS, find, headline
 from stresslab.report.phrase import Phrase
@@ -94,6 +94,8 @@ def _count(estimate: Estimate) -> str:
 def _coverage(estimate: Estimate, called: Estimate, language: SummaryLanguage) -> Text:
     if not estimate.known:
         return Text(_number(NO_CALLS, language) if called.known else NONE.en)
+    if estimate.value >= PERCENT_MOST:
+        return Text(percent(estimate.value).en)
     return Text(f"{_with_error(estimate, 1.0, 1)}%", style="red" if estimate.value < 15 else "")
 
 
