@@ -60,6 +60,7 @@ class Measure:
 _ACCOUNT_YUAN = 2**44 / 1000 - 1
 _PLATFORM_YUAN = 2**47 / 1000 - 1
 _SHARES = 2**31 - 1
+_VOLUME = 2**40 - 1
 _PRICE_YUAN = 2**31 / 1000 - 1
 
 
@@ -133,8 +134,8 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         Column("board", "choice", "board", "板块", choices=BOARDS),
         _id("sector", "sector", "行业"),
         Column("price_yuan", "price", "price", "价格", True, 0.001, _PRICE_YUAN),
-        Column("adv_shares", "count", "average daily volume", "日均成交量", True, 1, _SHARES),
-        _percent("volatility_pct", "volatility a year", "年化波动率", high=1000),
+        Column("adv_shares", "count", "average daily volume", "日均成交量", True, 1, _VOLUME),
+        Column("volatility_pct", "number", "volatility, percent a year", "年化波动率（%）", True, 0, 1000),
         Column("beta", "number", "beta to the market factor", "贝塔", True, -20, 20),
         Column("name", "text", "name", "名称", False),
         _kept("subsector", "text", "subsector", "子行业"),

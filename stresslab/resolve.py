@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stresslab.book.checks import given
+from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import INVESTOR_TYPES
@@ -66,7 +66,7 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     days = calendar(scenario.days)
     rank = pd.Index(stocks["instrument_id"])
     account, position = _accounts(book, scenario, days, rank)
-    instrument = _instruments(book, rules, scenario)
+    instrument = _instruments(book, rules, market, scenario)
     platform, due, layer = _lenders(book, scenario, days)
     highest = int(instrument["cost_bp"].max(initial=0))
     facts = cascade.make_facts(account, position, instrument, platform, due, layer, _terms(scenario, days, highest))
@@ -105,9 +105,9 @@ def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
 def loadings(stocks: pd.DataFrame, market: Market) -> list[tuple[float, float, float]]:
     """(beta, sector loading, annual volatility as a fraction) of each instrument: the market's where given, else the book's."""
     out = []
-    for name, beta, bp in zip(stocks["instrument_id"], stocks["beta"], stocks["volatility_bp"], strict=True):
+    for name, beta, percent in zip(stocks["instrument_id"], stocks["beta"], stocks["volatility_pct"], strict=True):
         own = market.instruments.get(name, Loading())
-        volatility = own.volatility_pct / 100 if own.volatility_pct is not None else int(bp) / 10_000
+        volatility = own.volatility_pct / 100 if own.volatility_pct is not None else float(percent) / 100
         out.append((own.beta if own.beta is not None else float(beta), own.sector, volatility))
     return out
 
@@ -119,7 +119,7 @@ def _low_volatility(book: Book, market: Market, at: int, least: float) -> Fault:
     way_out = "raise it, lower the beta, or lower the volatility of the factors in the market file"
     if (own := market.instruments.get(name)) is not None and own.volatility_pct is not None:
         return Fault("the market file", rule, way_out, None, f"instruments.{name}.volatility_pct", f"{own.volatility_pct:g}")
-    return book.fault("instruments", at, "volatility_bp", rule, way_out)
+    return book.fault("instruments", at, "volatility_pct", rule, way_out)
 
 
 def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario, faults: list[Fault]) -> returns.MarketTerms:
@@ -210,7 +210,7 @@ def _loan_rates(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tupl
     return after, switch
 
 
-def _instruments(book: Book, rules: list[BoardRule], scenario: Scenario) -> Any:
+def _instruments(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario) -> Any:
     stocks = book.tables["instruments"]
     instrument = cascade.records(cascade.INSTRUMENT, len(stocks))
     instrument["price"], instrument["volume"] = stocks["price_li"], stocks["adv_shares"]
@@ -219,7 +219,7 @@ def _instruments(book: Book, rules: list[BoardRule], scenario: Scenario) -> Any:
     instrument["limit_bp"] = [r.limit_bp for r in rules]
     instrument["capacity"] = stocks["adv_shares"].to_numpy(np.int64) * round(scenario.liquidity.participation_pct * 100) // 10_000
     instrument["suspended"] = given(stocks, "suspended", False).astype("int64")
-    instrument["sigma"] = stocks["volatility_bp"].to_numpy(np.float64) / 10_000 / math.sqrt(DAYS_OF_YEAR)
+    instrument["sigma"] = np.array([row[2] for row in loadings(stocks, market)]) / math.sqrt(DAYS_OF_YEAR)
     instrument["cost_bp"] = [selling_cost_bp(b, book.as_of) for b in stocks["board"]]
     return instrument
 
@@ -248,27 +248,26 @@ def _lenders(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[A
     platform = cascade.records(cascade.PLATFORM, len(p))
     redeemable = claims[claims["kind"] != "account_equity"]
     owed = redeemable.groupby("platform_id")["amount_li"].sum()
-    segregated = given(p, "segregated_li", 0)
+    segregated = segregated_of_claims(book.tables)
     platform["cash"], platform["pool"] = p["cash_li"], p["liquid_pool_li"]
     platform["reserve"], platform["own_capital"] = p["reserve_li"], p["own_capital_li"]
     platform["other"] = given(p, "other_assets_li", 0).astype("int64")
     platform["line"] = line_available(p, book.as_of)
-    platform["claims"] = [int(owed.get(name, 0)) - int(s) for name, s in zip(ids, segregated, strict=True)]
+    platform["claims"] = [int(owed.get(name, 0)) - s for name, s in zip(ids, segregated, strict=True)]
     due = cascade.records(cascade.DUE, len(days), len(p))
     for at, name in enumerate(ids):
         mine = redeemable[redeemable["platform_id"] == name]
-        due["own"][:, at], due["segregated"][:, at] = redemption_due(mine, int(segregated.iloc[at]), scenario, days)
+        due["own"][:, at], due["segregated"][:, at] = redemption_due(mine, segregated[at], scenario, days)
     return platform, due, _layers(book, scenario, days, ids)
 
 
 def _layers(book: Book, scenario: Scenario, days: NDArray[np.int64], ids: pd.Index[Any]) -> Any:
     direct = direct_funding(book)
     layer = cascade.records(cascade.LAYER, len(ids) + len(direct))
-    drawn = given(book.tables["platforms"], "line_drawn_li", 0)
     for at, name in enumerate(ids):
         senior = direct[(direct["platform_id"] == name) & (direct["seniority"] == 1)]["rate_bp"]
         rate = int(senior.max()) if len(senior) else 0
-        layer[at] = (at, int(drawn.iloc[at]), rate, rate, NEVER, 0)
+        layer[at] = (at, 0, rate, rate, NEVER, 0)
     for k, row in enumerate(direct.itertuples(index=False)):
         rate, after, switch = int(row.rate_bp), int(row.rate_bp), NEVER
         if scenario.rates and row.rate_type == "floating":

@@ -241,7 +241,7 @@ def _market(book: Book | Path | str | None, market: Market | Path | str | None, 
         if folder is None:
             return shipped_market()
         where = folder / "market.toml"
-        if not folder.is_dir():
+        if not isinstance(book, Book) and not folder.is_dir():
             return None  # the book's own fault says so
         if not where.exists():
             way_out = "write one as `stresslab init` does, or give --market FILE"

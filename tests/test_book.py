@@ -82,7 +82,7 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=
 ODD = ('"', "\\", "line\nbreak", "a,b", "return\rhere", '"""', "'", "tab\t", "\x7f", "名称", "#", "=1+1", "nan", "None")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(title=texts, name=texts)
 def test_titles_and_names_survive(title, name, tmp_path_factory):
     small = read_book(BASE)
@@ -188,7 +188,7 @@ def test_a_bad_cell_of_a_part_is_found_in_its_part(folder):
     ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_row_order_does_not_matter(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("book") / "book"
@@ -267,7 +267,7 @@ def test_numbers_as_names_are_the_same_in_every_table(folder):
 li = st.integers(0, 2**47 - 1_001)
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(li)
 def test_any_money_reads_back_exactly(amount):
     whole, rest = divmod(amount, 1000)
@@ -278,7 +278,7 @@ def test_any_money_reads_back_exactly(amount):
     assert (stored.tolist(), faults) == ([amount], [])
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**44), st.integers(1, 9), st.integers(1, 12))
 def test_one_digit_more_of_money_is_refused(amount, digit, further):
     whole, rest = divmod(amount, 1000)
@@ -292,7 +292,7 @@ def test_one_digit_more_of_money_is_refused(amount, digit, further):
     assert [f.rule for f in faults] == [rule]
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 65_535))
 def test_any_percent_reads_back_exactly(bp):
     exact = Decimal(bp) / 100
@@ -301,7 +301,7 @@ def test_any_percent_reads_back_exactly(bp):
     assert one(PERCENT, f"{exact:.2f}1") == "must be a whole multiple of 0.01%"
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**31 - 1))
 def test_any_count_reads_back_exactly(count):
     for cell in (str(count), count, float(count), Decimal(count), f"{count}.0", np.uint32(count)):

@@ -75,7 +75,7 @@ def book(debt: int) -> Book:
         "positions": pd.DataFrame([{"account_id": "A1", "instrument_id": "S1", "shares": SHARES, "sellable_shares": 0}]),
         "instruments": pd.DataFrame([{
             "instrument_id": "S1", "board": "none", "sector": "all", "price_li": PRICE_LI, "adv_shares": 1000,
-            "volatility_bp": 0, "beta": 1.0,
+            "volatility_pct": 0.0, "beta": 1.0,
         }]),
         "platforms": pd.DataFrame([{
             "platform_id": "P1", "own_capital_li": debt, "reserve_li": 0, "cash_li": 0, "liquid_pool_li": 0,
@@ -92,7 +92,7 @@ def book(debt: int) -> Book:
 def resolved(ratio_pct: int, volatility_pct: int, days: int) -> Resolved:
     """Return the loan in a market without drift: the mean price stays, so its logarithm drifts by −σ² / 2."""
     loan = book(debt_at(ratio_pct))
-    loan.tables["instruments"]["volatility_bp"] = 100 * volatility_pct
+    loan.tables["instruments"]["volatility_pct"] = float(volatility_pct)
     drift = -(volatility_pct**2) / 200
     factor = MarketFactor(index="x", model="gbm", volatility_pct=volatility_pct, drift_pct=drift, source="a test")
     market = Market(title="no drift", source="a test", market=factor)

@@ -75,7 +75,7 @@ def test_the_table_of_sales_is_right_by_its_own_arithmetic() -> None:
 
     Day 6: A = 30,000 × 7.60 = 228,000, m = 114%. To sell: (1.3 × 200,000 − 228,000) / 0.29896 = 32,000 / 0.29896 =
     107,037.731 yuan, which are 14,083.9 shares, so 14,084. They bring 107,038.40 and cost 85.63072, so 85.631:
-    106,952.769 repay debt, 93,047.231 are left. A = 15,916 × 7.60 = 120,961.60, m = 130.0004%.
+    106,952.769 repay debt, 93,047.231 are left. A = 15,916 × 7.60 = 120,961.60, m = 130.0002%.
     """
     shares, debt = 30_000, Decimal(200_000)
     for _, price_text, held, owed, sold, cost in SALES:
@@ -130,7 +130,7 @@ def test_sales_by_hand(ramp: tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]) 
     sold = {day: (shares, shares * Decimal(price)) for day, price, _, _, shares, _ in SALES}
     for day in range(1, 13):
         shares, gross = sold.get(day, (0, Decimal(0)))
-        assert share["sold_shares" if "sold_shares" in share else "sold_sum_shares"][day] == shares
+        assert share["sold_sum_shares"][day] == shares
         assert days["sold_li"][day] == gross * 1000
         assert days["accounts_forced"][day] == (1 if shares else 0)
     assert outcome["accounts_forced"] == 1
@@ -151,7 +151,7 @@ def test_losses_by_hand(ramp: tuple[dict[str, Any], pd.DataFrame, pd.DataFrame])
     assert outcome["loss_holding_li"] == yuan("20,144")
     assert outcome["loss_without_impact_li"] == outcome["loss_with_impact_li"] == 0
     assert outcome["deficit_li"] == outcome["deficit_unrealised_li"] == 0
-    assert SHARES_LEFT * 6 * (1 - COST) > Decimal(DEBT_LEFT)
+    assert Decimal(DEBT_LEFT) < SHARES_LEFT * 6 * (1 - COST)
     assert outcome["cash_end_li"] == yuan("15,000") + yuan("170,475.509")
     assert set(days["own_funds_li"]) == {yuan("25,000")}
     # Without cost the hole is the gap shortfall of a 1:2 contract after 40%: a tenth of the debt.
@@ -238,7 +238,8 @@ def test_two_locked_days_by_hand(tmp_path: Path) -> None:
     assert (outcome["absorbed_by_reserve_li"], outcome["absorbed_by_own_capital_li"]) == (yuan("5,000"), yuan("9,388.80"))
     assert days["own_funds_li"].tolist() == [yuan("25,000"), yuan("25,000"), *[yuan("10,611.20")] * 3]
     assert (outcome["accounts_in_deficit"], outcome["loans_end_li"]) == (1, 0)
-    # Coverage on day 1 looks good at the locked price: 540,000 of 535,000; the fundamental price knows better.
+    # On day 1 the locked price still covers the line of 535,000, on day 2 no more: 486,000 / 535,000.
+    assert outcome["margin_coverage_ppm"] == outcome["margin_coverage_fundamental_ppm"] == 908_411
     assert finished.table("accounts")["deficit_sum_li"].tolist() == [deficit]
     assert outcome["loss_holding_li"] == outcome["loss_without_impact_li"] == outcome["loss_with_impact_li"] == deficit
 

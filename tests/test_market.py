@@ -370,7 +370,7 @@ def test_total_variance_is_the_books() -> None:
     m = resolve(book, shipped_market(), read_scenario("baseline")).market
     parts = (m.beta * m.factor_sd) ** 2 + (m.sector_loading * m.sector_sd[m.sector]) ** 2 + m.own_sd**2
     stocks = book.tables["instruments"]
-    assert np.allclose(np.sqrt(252 * parts), stocks["volatility_bp"] / 10_000, rtol=1e-12)
+    assert np.allclose(np.sqrt(252 * parts), stocks["volatility_pct"] / 100, rtol=1e-12)
 
 
 def test_a_negative_own_variance_is_refused() -> None:
@@ -380,11 +380,11 @@ def test_a_negative_own_variance_is_refused() -> None:
     with pytest.raises(InputError) as refused:
         resolve(book, loud, read_scenario("baseline"))
     stocks = book.tables["instruments"]
-    broken = stocks["volatility_bp"] / 10_000 < np.hypot(stocks["beta"] * 0.6, 0.08)
+    broken = stocks["volatility_pct"] / 100 < np.hypot(stocks["beta"] * 0.6, 0.08)
     assert 0 < broken.sum() == len(refused.value.faults)
     for fault, name in zip(refused.value.faults, stocks["instrument_id"][broken], strict=True):
         assert fault.column == "volatility_pct"
-        assert fault.rule.startswith(f"{name}: ")
+        assert f"alone give {name} by" in fault.rule
 
 
 # --- calibration ----------------------------------------------------------------------------------
@@ -585,5 +585,4 @@ def test_a_book_of_an_unknown_board_date_is_refused() -> None:
     early = replace(demo_book(60), as_of=datetime.date(2015, 6, 12))
     with pytest.raises(InputError) as refused_book:
         resolve(early, shipped_market(), read_scenario("baseline"))
-    star = early.tables["instruments"].query("board == 'star'")
-    assert [f.value for f in refused_book.value.faults] == ["star"] * len(star)
+    assert {f.value for f in refused_book.value.faults} == {"star"}

@@ -166,9 +166,11 @@ def test_nothing_sold_moves_nothing(law: int) -> None:
         (10_000, 10, 0.0, 10_000),
         (10_000, 10, 0.1004, 9000),
         (10_000, 10, 0.1006, 8990),
+        (10_000, 10, 0.0625, 9380),  # half a tick, exactly
         (10_000, 9000, 0.5, 9000),  # the limit holds
         (8990, 10, 0.0998, 8990),  # never above the price of the round before
-        (10_000, 10, 1.5, 10),  # at least one tick
+        (10_000, 10, 1.5, 10),
+        (10_000, 0, 1.5, 10),  # at least one tick
     ],
 )
 def test_price_after(before_round: int, low: int, drop: float, after: int) -> None:
@@ -212,10 +214,27 @@ def shares_up(draw: st.DrawFn) -> tuple[int, int, int]:
     return amount, part, whole
 
 
+@st.composite
+def next_to_whole_results(draw: st.DrawFn) -> tuple[int, int, int]:
+    """Draw a result that lies as close to an integer as the denominator allows, where a float errs by a whole unit."""
+    whole = draw(st.integers(2, 2**14))
+    result = draw(st.one_of(st.integers(2**46, RESULT_END - 2), st.integers(0, RESULT_END - 2)))
+    return 1, result * whole + draw(st.sampled_from((0, 1, whole - 1))), whole
+
+
 @settings(max_examples=2000, deadline=None)
-@given(shares_up())
+@given(st.one_of(shares_up(), next_to_whole_results()))
 def test_share_up_is_the_exact_ceiling(case: tuple[int, int, int]) -> None:
     check_share_up(*case)
+
+
+@given(st.integers(1, 2**31 - 1), st.integers(1, 10**6))
+def test_whole_lots(shares: int, lot: int) -> None:
+    """(M-22) Rounded up to whole lots; a number of whole lots stays."""
+    assert liquidity.whole_lots(shares, lot) == -(-shares // lot) * lot
+    most = shares // lot * lot
+    assert liquidity.whole_lots(most, lot) == most
+    assert liquidity.whole_lots(most + 1, lot) == most + lot
 
 
 @pytest.mark.parametrize(
@@ -231,7 +250,10 @@ def test_share_up_at_its_edges(case: tuple[int, int, int]) -> None:
     check_share_up(*case)
 
 
-@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=20), st.integers(0, 2**31 - 1))
+QUANTITIES = st.one_of(st.integers(0, 1000), st.integers(0, 2**31 - 1), st.integers(2**31 - 1000, 2**31 - 1))
+
+
+@given(st.lists(QUANTITIES, min_size=1, max_size=20), QUANTITIES)
 def test_fills_never_exceed_orders_or_what_is_left(orders: list[int], left: int) -> None:
     """(M-23) All is filled where it fits; else each gets its part rounded down: less than a share an order is lost."""
     demand = sum(orders)
@@ -245,7 +267,8 @@ def test_fills_never_exceed_orders_or_what_is_left(orders: list[int], left: int)
 
 @pytest.mark.parametrize(
     ("order", "left", "demand", "filled"),
-    [(100, 1000, 1000, 100), (100, 999, 1000, 99), (100, 0, 1000, 0), (1, 999, 1000, 0)],
+    [(100, 1000, 1000, 100), (100, 999, 1000, 99), (100, 0, 1000, 0), (1, 999, 1000, 0),
+     (49, 1, 49, 1), (98, 3, 294, 1)],  # in floats 49 × (1 / 49) is less than 1
 )
 def test_fills_by_hand(order: int, left: int, demand: int, filled: int) -> None:
     assert liquidity.fill(order, left, demand) == filled

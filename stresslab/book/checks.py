@@ -26,7 +26,7 @@ _BALANCE = {
     "claims": ("platform_id", "kind", "amount_li"),
     "funding": ("funding_id", "platform_id", "parent_id", "amount_li"),
     "platforms": ("platform_id", "own_capital_li", "reserve_li", "cash_li", "liquid_pool_li", "other_assets_li",
-                  "segregated_li", "line_drawn_li"),
+                  "segregated_li"),
 }
 #: Columns that must name a row of another table.
 _REFERENCES = (
@@ -101,6 +101,8 @@ def shown_value(table: str, stored: str, value: Any) -> str:
     kind = next((c.kind for c in INPUTS[table] if c.stored == stored), None)
     if kind in ("money", "price"):
         return _yuan(int(value))
+    if kind == "number":
+        return f"{value:g}"
     return f"{int(value) / 100:g}" if kind == "percent" else str(value)
 
 
@@ -252,13 +254,16 @@ def _check_platforms(c: _Checker) -> None:
         line = given(p, "bank_line_li", 0)
         c.rows_where("platforms", given(p, "line_drawn_li", 0) > line, ("line_drawn_li", "bank_line_li"),
                      lambda at: f"the drawn line must not exceed the bank line of {_yuan(int(line.iloc[at]))} yuan", "correct one of them")
-    if "segregated_li" in p and c.sound("claims", "platform_id", "kind", "amount_li"):
-        claims = c.tables["claims"]
-        free = claims[claims["kind"] == "free_cash"].groupby("platform_id")["amount_li"].sum()
-        owned = [int(free.get(name, 0)) for name in p["platform_id"]]
-        c.rows_where("platforms", given(p, "segregated_li", 0) > pd.Series(owned, index=p.index), ("segregated_li",),
-                     lambda at: f"segregated money must not exceed the free-cash claims that own it, {_yuan(owned[at])} yuan",
-                     "move the rest to cash")
+
+
+def segregated_of_claims(tables: Frames) -> list[int]:
+    """The segregated money of each platform that belongs to its free-cash claims, 厘; it stands outside the balance sheet with them.
+
+    More segregated money than claims that own it (money of account holders, say) changes nothing: it pays only its owners.
+    """
+    claims, p = tables["claims"], tables["platforms"]
+    free = claims[claims["kind"] == "free_cash"].groupby("platform_id")["amount_li"].sum()
+    return [min(int(s), int(free.get(name, 0))) for name, s in zip(p["platform_id"], given(p, "segregated_li", 0), strict=True)]
 
 
 def collateral_of_accounts(tables: Frames) -> pd.Series[Any]:
@@ -299,8 +304,8 @@ def _check_balance(c: _Checker) -> None:
         return f"the balance sheet does not balance: assets are {_yuan(abs(difference))} yuan {side} liabilities"
 
     c.rows_where("platforms", names.isin(differences), ("platform_id",), rule,
-                 "loans + cash + liquid pool + other assets must equal direct funding + drawn line + claims (without account_equity)"
-                 " − segregated money + reserve + own capital")
+                 "loans + cash + liquid pool + other assets must equal direct funding + claims (without account_equity, and less"
+                 " the segregated money of free cash) + reserve + own capital")
 
 
 def imbalances(tables: Frames) -> Iterator[tuple[str, int]]:
@@ -310,12 +315,12 @@ def imbalances(tables: Frames) -> Iterator[tuple[str, int]]:
     direct = f[f["parent_id"].isna()] if "parent_id" in f else f
     funding = direct.groupby("platform_id")["amount_li"].sum()
     owed = claims[claims["kind"] != "account_equity"].groupby("platform_id")["amount_li"].sum()
-    optional = {n: given(p, n, 0) for n in ("other_assets_li", "segregated_li", "line_drawn_li")}
+    other, segregated = given(p, "other_assets_li", 0), segregated_of_claims(tables)
     for at, name in enumerate(p["platform_id"]):
         row = p.iloc[at]
-        assets = int(loans.get(name, 0)) + int(row["cash_li"]) + int(row["liquid_pool_li"]) + int(optional["other_assets_li"].iloc[at])
-        liabilities = int(funding.get(name, 0)) + int(optional["line_drawn_li"].iloc[at]) + int(owed.get(name, 0))
-        liabilities += int(row["reserve_li"]) + int(row["own_capital_li"]) - int(optional["segregated_li"].iloc[at])
+        assets = int(loans.get(name, 0)) + int(row["cash_li"]) + int(row["liquid_pool_li"]) + int(other.iloc[at])
+        liabilities = int(funding.get(name, 0)) + int(owed.get(name, 0)) - segregated[at]
+        liabilities += int(row["reserve_li"]) + int(row["own_capital_li"])
         if assets != liabilities:
             yield name, assets - liabilities
 

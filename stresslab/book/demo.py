@@ -144,7 +144,7 @@ def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
         "sector": ["fund" if f else s for s, f in zip(sector, fund, strict=True)],
         "price_li": price,
         "adv_shares": np.maximum(1_000, np.round(turnover / (price / 1000) / 100).astype(np.int64) * 100),
-        "volatility_bp": np.ceil(volatility * 10_000).astype(np.int64) + 1,
+        "volatility_pct": (np.ceil(volatility * 10_000) + 1) / 100,
         "beta": beta,
         "name": [f"Synthetic {i + 1:03d} 合成{i + 1:03d}" for i in range(n)],
         "suspended": np.arange(n) == SUSPENDED,
@@ -154,8 +154,9 @@ def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
 
 def _popularity(n: int) -> F64:
     """How much of the clients' money is in each instrument, a power law in a fixed shuffled order; sums to one."""
-    weight = 1.0 / (1.0 + (np.arange(n) * 37) % n) ** 0.6
-    return weight / weight.sum()
+    weight = np.asarray(1.0 / (1.0 + (np.arange(n) * 37) % n) ** 0.6, np.float64)
+    share: F64 = weight / weight.sum()
+    return share
 
 
 def _accounts(dice: _Dice, style: _Style, count: int, first: int, instruments: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -237,6 +238,8 @@ def _funding(style: _Style, total: int) -> pd.DataFrame:
         if source == "nonbank":
             # Behind a trust stand a bank's wealth product and its private investors: the nesting of a fund pool.
             senior = round(amount * 0.7 / 1000) * 1000
-            rows.append(row | {"funding_id": name + "a", "parent_id": name, "source": "bank", "amount_li": senior, "rate_bp": round(rate * 100) - 150})
-            rows.append(row | {"funding_id": name + "b", "parent_id": name, "source": "p2p", "amount_li": amount - senior, "seniority": 2})
+            behind = row | {"parent_id": name}
+            cheaper = round(rate * 100) - 150
+            rows.append(behind | {"funding_id": name + "a", "source": "bank", "amount_li": senior, "rate_bp": cheaper})
+            rows.append(behind | {"funding_id": name + "b", "source": "p2p", "amount_li": amount - senior, "seniority": 2})
     return pd.DataFrame(rows)

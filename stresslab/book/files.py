@@ -282,7 +282,7 @@ class _Reader:
 
 
 def _says_something(record: list[str]) -> bool:
-    return any(cell.strip() for cell in record)
+    return bool("".join(record).strip())
 
 
 def _with_folder_names(name: str, frame: pd.DataFrame, parts: tuple[str, ...]) -> pd.DataFrame:

@@ -39,10 +39,22 @@ def price_after(before_day: int, before_round: int, low: int, tick: int, drop: f
 
 @kernel
 def fill(order: int, left: int, demand: int) -> int:
-    """The shares of an order that are sold when ``left`` shares of capacity meet ``demand`` (M-23)."""
+    """The shares of an order that are sold when ``left`` shares of capacity meet ``demand`` (M-23): ⌊order × left / demand⌋.
+
+    The product may pass 64 bits: a float gives the quotient to within one, integers correct it, as in :func:`share_up`.
+    """
     if demand <= left:
         return order
-    return order * left // demand
+    a, b, c = int(order), int(left), int(demand)
+    quotient = int(float(a) * (float(b) / float(c)))
+    rest = a * b - quotient * c
+    while rest < 0:
+        rest += c
+        quotient -= 1
+    while rest >= c:
+        rest -= c
+        quotient += 1
+    return quotient
 
 
 @kernel

@@ -28,7 +28,8 @@ def log_returns(closes: pd.Series) -> pd.Series:
 
 def _closes_not_positive(closes: pd.Series, broken: pd.Series) -> list[Fault]:
     rows = np.flatnonzero(broken.to_numpy())[:1]  # the first says enough
-    return [Fault("history", "a close must be positive", "correct or drop the day", int(at) + 2, str(closes.name), str(closes.iloc[at])) for at in rows]
+    rule, way_out = "a close must be positive", "correct or drop the day"
+    return [Fault("history", rule, way_out, int(at) + 2, str(closes.name), str(closes.iloc[at])) for at in rows]
 
 
 def index_volatility(closes: pd.Series) -> tuple[float, float]:
@@ -38,7 +39,8 @@ def index_volatility(closes: pd.Series) -> tuple[float, float]:
     """
     r = log_returns(closes).to_numpy()
     if len(r) < DAYS_LEAST or np.ptp(r) == 0:
-        raise InputError([Fault("history", f"an index needs at least {DAYS_LEAST} daily returns that are not all the same", "lengthen the history", None, str(closes.name))])
+        rule = f"an index needs at least {DAYS_LEAST} daily returns that are not all the same"
+        raise InputError([Fault("history", rule, "lengthen the history", None, str(closes.name))])
     s2 = float(np.var(r, ddof=1))
     m4 = float(np.mean((r - r.mean()) ** 4))
     error = math.sqrt(max(m4 - s2 * s2, 0.0) / len(r)) / (2.0 * math.sqrt(s2))
@@ -85,8 +87,9 @@ def calibrate(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str], *
     market_return = log_returns(index)
     # A return over a halt spans several days: only returns between adjacent days of the index are used.
     returns = prices.reindex(index.index).apply(np.log).diff().iloc[1:]
+    rule, way_out = f"daily returns, at least {DAYS_LEAST} are needed", "leave it out or lengthen the history"
     faults = [
-        Fault("history", f"{name} has {int(n)} daily returns, at least {DAYS_LEAST} are needed", "leave it out or lengthen the history", None, str(name))
+        Fault("history", f"{name} has {int(n)} {rule}", way_out, None, str(name))
         for name, n in returns.notna().sum().items() if n < DAYS_LEAST
     ]
     if faults:
@@ -102,10 +105,13 @@ def calibrate(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str], *
         residuals[str(name)] = e
         # The part that the long-run index volatility explains plus what the panel leaves unexplained.
         variance = (beta * volatility / 100) ** 2 + float(np.sum(e**2) / (len(e) - 2)) * DAYS_OF_YEAR
-        loadings[str(name)] = Loading(beta=round(beta, 6), beta_error=round(beta_error, 6), volatility_pct=round(100 * math.sqrt(variance) + 0.005, 2))
+        total = round(100 * math.sqrt(variance) + 0.005, 2)
+        loadings[str(name)] = Loading(beta=round(beta, 6), beta_error=round(beta_error, 6), volatility_pct=total)
     return Market(
         title=title, source=source, from_date=str(index.index[0].date()), to_date=str(index.index[-1].date()),
-        market=MarketFactor(index=str(index.name), model="gbm", volatility_pct=round(volatility, 4), volatility_error_pct=round(error, 4), source=source),
+        market=MarketFactor(
+            index=str(index.name), model="gbm", volatility_pct=round(volatility, 4), volatility_error_pct=round(error, 4), source=source,
+        ),
         sectors=_sector_factors(pd.DataFrame(residuals), sectors), instruments=loadings,
     )
 
