@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stresslab import glossary
-from stresslab.kernels import cascade, liquidity, returns
+from stresslab.kernels import cascade, layout, liquidity, returns
 from stresslab.resolve import Resolved
 
 PPM = 1_000_000
@@ -38,9 +38,11 @@ def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
     platforms, days = facts.platform.size, facts.terms.calendar.size - 1
     names = [m.name for m in glossary.PLATFORM_MEASURES]
     outcomes = {c: np.zeros((paths, platforms), np.int64) for c in (*names, *LOSSES, *PATH_COLUMNS)}
-    by_day = {c: np.zeros((paths, days, platforms), np.int64) for c in (*(m.name for m in glossary.DAY_MEASURES), *DAY_COLUMNS)}
+    day_names = [m.name for m in glossary.DAY_MEASURES]
+    by_day = {c: np.zeros((paths, days, platforms), np.int64) for c in (*day_names, *DAY_COLUMNS)}
     accounts = {c: np.zeros(facts.account.size, np.int64) for c in ("called", "forced", "in_deficit", "deficit_sum_li", "sold_sum_li")}
-    instruments = {c: np.zeros((days, facts.instrument.size), np.int64) for c in ("quoted_sum_li", "fundamental_sum_li", "sold_sum_shares", "locked")}
+    sums = ("quoted_sum_li", "fundamental_sum_li", "sold_sum_shares", "locked")
+    instruments = {c: np.zeros((days, facts.instrument.size), np.int64) for c in sums}
     block = Block(start, stop, outcomes, by_day, accounts, instruments)
     runner = _Runner(resolved, seed)
     for row in range(paths):
@@ -73,8 +75,8 @@ class _Runner:
         facts = resolved.facts
         self.resolved, self.seed, self.facts = resolved, seed, facts
         self.plain = cascade.without_impact(facts)
-        self.state = cascade.new_state(facts)
-        self.story, self.plain_story = cascade.new_story(facts), cascade.new_story(facts)
+        self.state = layout.new_state(facts)
+        self.story, self.plain_story = layout.new_story(facts), layout.new_story(facts)
         days = facts.terms.calendar.size
         self.factor = np.zeros(days)
         self.fundamental = np.zeros((days, facts.instrument.size), np.int64)
@@ -95,7 +97,7 @@ class _Runner:
     def keep(self, block: Block, row: int) -> None:
         """Write the path into row ``row`` of a block."""
         story, state = self.story, self.state
-        for name in cascade.OUTCOME.names or ():
+        for name in layout.OUTCOME.names or ():
             block.outcomes[name][row] = story.outcome[name]
         plain = self.plain_story if self.facts.terms.impact != liquidity.IMPACT_NONE else story
         for name, values in zip(LOSSES, (self.holding, _loss(plain.outcome), _loss(story.outcome)), strict=True):
@@ -105,7 +107,7 @@ class _Runner:
         lows = (self.factor_ppm.min(), fundamental.min(), quoted.min(), story.rounds[0], story.rounds[1])
         for name, value in zip(PATH_COLUMNS, lows, strict=True):
             block.outcomes[name][row] = value
-        for name in cascade.DAY.names or ():
+        for name in layout.DAY.names or ():
             block.days[name][row] = story.days[name][1:]
         locked = story.tape["locked"][1:].sum(axis=1)
         for name, line in zip(DAY_COLUMNS, (self.factor_ppm[1:], fundamental[1:], quoted[1:], locked), strict=True):

@@ -64,9 +64,9 @@ def _run_distributed(
             with Client(scheduler) as client:
                 yield client
         else:
-            with LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1") as cluster:
-                with Client(cluster) as client:
-                    yield client
+            local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
+            with local as cluster, Client(cluster) as client:
+                yield client
 
     for client in together():
         facts = {s: client.scatter(resolved[s], broadcast=True, hash=False) for s in sorted({t[0] for t in tasks})}

@@ -29,6 +29,7 @@ FORMAT = 1
 RECORD = "record.json"
 PLAN = "plan.json"
 BLOCKS = "blocks"
+NOT_A_RUN = "this folder is not empty and holds no run"
 #: Packages whose version can change a figure or a picture.
 PACKAGES = ("stresslab", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "dask", "arch", "matplotlib")
 
@@ -116,14 +117,16 @@ class RunFolder:
             except ValueError:
                 held = ""
             if held != wanted:
-                raise InputError([Fault(str(self.path), "this folder holds another run (other book, scenarios, seed, paths or version)", "give another --out, or delete the folder")])
+                rule = "this folder holds another run (other book, scenarios, seed, paths or version)"
+                raise InputError([Fault(str(self.path), rule, "give another --out, or delete the folder")])
             return self.complete
         if self.path.is_dir() and any(self.path.iterdir()):
-            raise InputError([Fault(str(self.path), "this folder is not empty and holds no run", "give another --out")])
+            raise InputError([Fault(str(self.path), NOT_A_RUN, "give another --out")])
         try:
             write_json(found, plan)
         except OSError as error:
-            raise InputError([Fault(str(self.path), f"cannot be written ({error.strerror})", "give a folder that you may write")]) from error
+            rule = f"cannot be written ({error.strerror})"
+            raise InputError([Fault(str(self.path), rule, "give a folder that you may write")]) from error
         return False
 
     def _block(self, scenario: str, start: int, stop: int) -> Path:
@@ -155,7 +158,7 @@ class RunFolder:
             return
         if not (self.path / PLAN).is_file():
             if any(self.path.iterdir()):
-                raise InputError([Fault(str(self.path), "this folder is not empty and holds no run", "give another --out")])
+                raise InputError([Fault(str(self.path), NOT_A_RUN, "give another --out")])
             return
         shutil.rmtree(self.path)
 
@@ -171,4 +174,5 @@ class RunFolder:
             if path.is_file():
                 record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
                 return record
-        raise InputError([Fault(str(self.path), "this folder holds no finished run", "give the folder of a finished run; `stresslab run` with the same options goes on with a killed one")])
+        way_out = "give the folder of a finished run; `stresslab run` with the same options goes on with a killed one"
+        raise InputError([Fault(str(self.path), "this folder holds no finished run", way_out)])

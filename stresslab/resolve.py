@@ -16,13 +16,13 @@ from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import INVESTOR_TYPES
-from stresslab.kernels import cascade, liquidity, prices, returns
+from stresslab.kernels import cascade, layout, liquidity, prices, returns
 from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.files import Loading, Market
 from stresslab.market.rules import BoardRule, board_rule, selling_cost_bp
 from stresslab.scenario import Scenario
 
-NEVER = cascade.NEVER
+NEVER = layout.NEVER
 #: Bounds of (M-2) on rates, bp.
 LOAN_RATE_MOST, FUNDING_RATE_MOST = 10_000, 5_000
 
@@ -35,7 +35,7 @@ class Resolved:
     """One scenario of one book in one market, as arrays in the order of sorted ids."""
 
     scenario: str
-    facts: cascade.Facts
+    facts: layout.Facts
     market: returns.MarketTerms
     basket: NDArray[np.int64]  # shares of each instrument in all accounts together
     platform_ids: tuple[str, ...]
@@ -165,7 +165,7 @@ def _check_rates(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
 
 def _accounts(book: Book, scenario: Scenario, days: NDArray[np.int64], rank: pd.Index[Any]) -> tuple[Any, Any]:
     a, q = book.tables["accounts"], book.tables["positions"]
-    account = cascade.records(cascade.ACCOUNT, len(a))
+    account = layout.records(layout.ACCOUNT, len(a))
     platforms = pd.Index(book.tables["platforms"]["platform_id"])
     account["cash"], account["debt"] = a["cash_li"], a["debt_li"]
     account["platform"] = platforms.get_indexer(a["platform_id"])
@@ -181,8 +181,8 @@ def _accounts(book: Book, scenario: Scenario, days: NDArray[np.int64], rank: pd.
     held = np.bincount(owner, minlength=len(a))
     account["last"] = np.cumsum(held)
     account["first"] = np.cumsum(held) - held
-    position = cascade.records(cascade.POSITION, len(q))
-    position["instrument"] = rank.get_indexer(q["instrument_id"])[order]
+    position = layout.records(layout.POSITION, len(q))
+    position["instrument"] = rank.get_indexer(pd.Index(q["instrument_id"]))[order]
     position["shares"] = q["shares"].to_numpy(np.int64)[order]
     sellable = given(q, "sellable_shares", -1).to_numpy(np.int64)[order]
     position["sellable"] = np.where(sellable < 0, position["shares"], sellable)
@@ -212,7 +212,7 @@ def _loan_rates(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tupl
 
 def _instruments(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario) -> Any:
     stocks = book.tables["instruments"]
-    instrument = cascade.records(cascade.INSTRUMENT, len(stocks))
+    instrument = layout.records(layout.INSTRUMENT, len(stocks))
     instrument["price"], instrument["volume"] = stocks["price_li"], stocks["adv_shares"]
     instrument["tick"] = [r.tick_li for r in rules]
     instrument["lot"] = [r.lot for r in rules]
@@ -245,7 +245,7 @@ def direct_funding(book: Book) -> pd.DataFrame:
 def _lenders(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[Any, Any, Any]:
     p, claims = book.tables["platforms"], book.tables["claims"]
     ids = pd.Index(p["platform_id"])
-    platform = cascade.records(cascade.PLATFORM, len(p))
+    platform = layout.records(layout.PLATFORM, len(p))
     redeemable = claims[claims["kind"] != "account_equity"]
     owed = redeemable.groupby("platform_id")["amount_li"].sum()
     segregated = segregated_of_claims(book.tables)
@@ -254,7 +254,7 @@ def _lenders(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[A
     platform["other"] = given(p, "other_assets_li", 0).astype("int64")
     platform["line"] = line_available(p, book.as_of)
     platform["claims"] = [int(owed.get(name, 0)) - s for name, s in zip(ids, segregated, strict=True)]
-    due = cascade.records(cascade.DUE, len(days), len(p))
+    due = layout.records(layout.DUE, len(days), len(p))
     for at, name in enumerate(ids):
         mine = redeemable[redeemable["platform_id"] == name]
         due["own"][:, at], due["segregated"][:, at] = redemption_due(mine, segregated[at], scenario, days)
@@ -263,18 +263,20 @@ def _lenders(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[A
 
 def _layers(book: Book, scenario: Scenario, days: NDArray[np.int64], ids: pd.Index[Any]) -> Any:
     direct = direct_funding(book)
-    layer = cascade.records(cascade.LAYER, len(ids) + len(direct))
+    layer = layout.records(layout.LAYER, len(ids) + len(direct))
     for at, name in enumerate(ids):
         senior = direct[(direct["platform_id"] == name) & (direct["seniority"] == 1)]["rate_bp"]
         rate = int(senior.max()) if len(senior) else 0
         layer[at] = (at, 0, rate, rate, NEVER, 0)
-    for k, row in enumerate(direct.itertuples(index=False)):
-        rate, after, switch = int(row.rate_bp), int(row.rate_bp), NEVER
-        if scenario.rates and row.rate_type == "floating":
+    for k, row in enumerate(direct.to_dict("records")):
+        rate, after, switch = int(row["rate_bp"]), int(row["rate_bp"]), NEVER
+        if scenario.rates and row["rate_type"] == "floating":
             after = max(0, rate + shock_bp(scenario))
-            period = int(row.reset_days)
+            period = int(row["reset_days"])
             switch = first_day_at(days, -(-int(days[scenario.rates.day]) // period) * period)
-        layer[len(ids) + k] = (ids.get_loc(row.platform_id), int(row.amount_li), rate, after, switch, int(row.seniority > 1))
+        layer[len(ids) + k] = (
+            ids.get_loc(row["platform_id"]), int(row["amount_li"]), rate, after, switch, int(row["seniority"] > 1),
+        )
     return layer
 
 
@@ -309,7 +311,9 @@ def group_of(claims: pd.DataFrame) -> list[str]:
     return [g if isinstance(g, str) else str(c) for g, c in zip(claims["group_id"], claims["client_id"], strict=True)]
 
 
-def redemption_due(claims: pd.DataFrame, segregated: int, scenario: Scenario, days: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def redemption_due(
+    claims: pd.DataFrame, segregated: int, scenario: Scenario, days: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cumulative amounts due on days 0..T of one platform: from its own tiers, and from segregated money (M-16)."""
     free, other = np.zeros(days.size, np.int64), np.zeros(days.size, np.int64)
     plan = scenario.redemption
@@ -329,9 +333,9 @@ def redemption_due(claims: pd.DataFrame, segregated: int, scenario: Scenario, da
     return other + free - kept, kept
 
 
-def _terms(scenario: Scenario, days: NDArray[np.int64], highest_cost: int) -> cascade.Terms:
+def _terms(scenario: Scenario, days: NDArray[np.int64], highest_cost: int) -> layout.Terms:
     market, people, house = scenario.liquidity, scenario.behaviour, scenario.operations
-    return cascade.Terms(
+    return layout.Terms(
         calendar=days,
         answer_bp=np.array([round(getattr(people.answer_pct, t) * 100) for t in INVESTOR_TYPES], np.int64),
         mood_bp=round(people.mood_pct * 100),

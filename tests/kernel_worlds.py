@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from stresslab.kernels import cascade
+from stresslab.kernels import cascade, layout
 
 IMPACTS = {"none": 0, "sqrt": 1, "linear": 2}
 World = dict[str, Any]
 
 
-def facts_of(world: World) -> cascade.Facts:
-    account = cascade.records(cascade.ACCOUNT, len(world["accounts"]))
+def facts_of(world: World) -> layout.Facts:
+    account = layout.records(layout.ACCOUNT, len(world["accounts"]))
     rows = [(n, q) for n, a in enumerate(world["accounts"]) for q in a["positions"]]
-    position = cascade.records(cascade.POSITION, len(rows))
+    position = layout.records(layout.POSITION, len(rows))
     at = 0
     for n, a in enumerate(world["accounts"]):
         for name in ("cash", "debt", "platform", "rate_bp", "rate_after_bp", "switch_day", "warning_bp",
                      "liquidation_bp", "restore_bp", "full_sale"):
-            account[name][n] = min(a[name], cascade.NEVER) if name == "switch_day" else a[name]
+            account[name][n] = min(a[name], layout.NEVER) if name == "switch_day" else a[name]
         account["investor_type"][n] = a["type"]
         account["first"][n] = at
         at += len(a["positions"])
@@ -28,7 +28,7 @@ def facts_of(world: World) -> cascade.Facts:
     for row, (_, q) in enumerate(rows):
         position[row] = (q["instrument"], q["shares"], q["sellable"])
     terms = world["terms"]
-    instrument = cascade.records(cascade.INSTRUMENT, len(world["instruments"]))
+    instrument = layout.records(layout.INSTRUMENT, len(world["instruments"]))
     for i, stock in enumerate(world["instruments"]):
         for name in ("price", "tick", "lot", "limit_bp", "suspended", "cost_bp"):
             instrument[name][i] = stock[name]
@@ -40,8 +40,8 @@ def facts_of(world: World) -> cascade.Facts:
 
 def _lenders(world: World) -> tuple[Any, Any, Any]:
     lenders = world["platforms"]
-    platform = cascade.records(cascade.PLATFORM, len(lenders))
-    due = cascade.records(cascade.DUE, len(world["fundamental"]), len(lenders))
+    platform = layout.records(layout.PLATFORM, len(lenders))
+    due = layout.records(layout.DUE, len(world["fundamental"]), len(lenders))
     layers: list[tuple[int, ...]] = []
     for p, lender in enumerate(lenders):
         for name in ("cash", "pool", "other", "line", "reserve", "own_capital", "claims"):
@@ -54,17 +54,17 @@ def _lenders(world: World) -> tuple[Any, Any, Any]:
             (p, k["amount"], k["rate_bp"], k["rate_after_bp"], k["switch_day"], int(k["seniority"] > 1))
             for k in lender["funding"]
         ]
-    layer = cascade.records(cascade.LAYER, len(layers))
+    layer = layout.records(layout.LAYER, len(layers))
     for k, row in enumerate(layers):
         layer[k] = row
     return platform, due, layer
 
 
-def _terms(world: World, instrument: Any) -> cascade.Terms:
+def _terms(world: World, instrument: Any) -> layout.Terms:
     terms = world["terms"]
     highest = max((int(c) for c in instrument["cost_bp"]), default=0)
     days = len(world["fundamental"])
-    return cascade.Terms(
+    return layout.Terms(
         calendar=np.array([(t * 365 * 2 + 252) // 504 for t in range(days)], np.int64),
         answer_bp=np.array(terms["answer_bp"], np.int64),
         mood_bp=terms["mood_bp"],
@@ -86,7 +86,7 @@ def _terms(world: World, instrument: Any) -> cascade.Terms:
 def run_kernel(world: World) -> dict[str, Any]:
     """One path of the kernel in the shape of the twin's result."""
     facts = facts_of(world)
-    state, story = cascade.new_state(facts), cascade.new_story(facts)
+    state, story = layout.new_state(facts), layout.new_story(facts)
     fundamental = np.array(world["fundamental"], np.int64).reshape(len(world["fundamental"]), len(world["instruments"]))
     factor = np.array(world["factor_bp"], np.int64)
     cascade.run_path(world["path"], world["seed"], fundamental, factor, facts, state, story)

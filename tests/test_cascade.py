@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 import bookkeeper
 import plain
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from kernel_worlds import hold_kernel, run_kernel
 from worlds import worlds
 

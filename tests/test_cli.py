@@ -348,7 +348,8 @@ def test_a_finished_run_is_not_run_again(place, monkeypatch):
 ], ids=["paths", "seed", "scenarios"])
 def test_another_run_into_the_same_folder_is_refused(words, said, place):
     before = files(place / "run")
-    code, out, err = said("run", "--book", place / "book", "--scenario", "baseline", "--scenario", "crash-40", "--out", place / "run", *words)
+    scenarios = ("--scenario", "baseline", "--scenario", "crash-40")
+    code, out, err = said("run", "--book", place / "book", *scenarios, "--out", place / "run", *words)
     assert (code, out) == (2, "")
     assert err == (f"{place / 'run'}: this folder holds another run (other book, scenarios, seed, paths or version); "
                    "give another --out, or delete the folder\n1 fault; nothing was written\n")
@@ -446,7 +447,7 @@ def test_demo_replaces_a_demo_and_nothing_else(said, monkeypatch, tmp_path):
     monkeypatch.setattr(verbs, "demo_book", lambda: demo_book(20))
     monkeypatch.setattr(verbs, "DEMO_SCENARIOS", ("baseline",))
     for paths in (1, 2):
-        code, out, err = said("demo", "--out", tmp_path / "demo", "--paths", paths, "--quiet")
+        code, _, err = said("demo", "--out", tmp_path / "demo", "--paths", paths, "--quiet")
         assert (code, err) == (0, "")
         assert stresslab.Run(tmp_path / "demo").record["paths"] == paths
     assert said("demo", "--out", tmp_path / "demo", "--paths", 0)[0] == 2

@@ -19,7 +19,7 @@ from worlds import plain_account, plain_instrument, plain_world
 
 from stresslab.book import Book
 from stresslab.engine import run_block
-from stresslab.kernels import cascade, kernel, returns
+from stresslab.kernels import cascade, kernel, layout, returns
 from stresslab.market import Market
 from stresslab.market.files import MarketFactor
 from stresslab.resolve import Resolved, resolve
@@ -43,7 +43,7 @@ CASES = [
 
 @kernel
 def loop(
-    loss: I64, fundamental: I64, factor: F64, level: F64, by_platform: I64, facts: cascade.Facts,
+    loss: I64, fundamental: I64, factor: F64, level: F64, by_platform: I64, facts: layout.Facts,
     market: returns.MarketTerms, seed: int,
 ) -> None:
     for path in range(loss.size):

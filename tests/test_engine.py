@@ -26,7 +26,7 @@ import stresslab as sl
 from stresslab import glossary, kernels
 from stresslab.book import demo_book, read_book, write_book
 from stresslab.engine import Block, pack, run_block, tables, unpack
-from stresslab.kernels import cascade
+from stresslab.kernels import cascade, layout
 from stresslab.market import shipped_market
 from stresslab.resolve import Resolved, resolve
 from stresslab.scenario import Scenario, read_scenario
@@ -163,7 +163,7 @@ def test_the_rank_of_an_account_is_its_slot(book: sl.Book) -> None:
     r = resolved(high, "baseline", days=1, behaviour=behaviour)
     assert r.account_ids == tuple(sorted(r.account_ids))
     facts = r.facts
-    state, story = cascade.new_state(facts), cascade.new_story(facts)
+    state, story = layout.new_state(facts), layout.new_story(facts)
     still = np.array([facts.instrument["price"]] * 2)
     path, seed = 4, 2**40 + 9
     cascade.run_path(path, seed, still, np.full(2, 10_000), facts, state, story)
@@ -181,8 +181,8 @@ def test_the_rank_of_an_account_is_its_slot(book: sl.Book) -> None:
 
 
 def test_records_and_glossary_name_the_same_measures() -> None:
-    assert cascade.OUTCOME.names == tuple(m.name for m in glossary.PLATFORM_MEASURES)
-    assert cascade.DAY.names == tuple(m.name for m in glossary.DAY_MEASURES)
+    assert layout.OUTCOME.names == tuple(m.name for m in glossary.PLATFORM_MEASURES)
+    assert layout.DAY.names == tuple(m.name for m in glossary.DAY_MEASURES)
 
 
 def test_tables_have_the_schemas_of_the_glossary(crash: Resolved) -> None:
