@@ -55,6 +55,43 @@ InLanguage = Annotated[Language, typer.Option("--lang", help="Language of the su
 Failing = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 if a platform is downgraded, or fails on any path.")]
 
 
+@app.callback()
+def options(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Option("--options", help="TOML file with a table of options for each verb: [run] paths = 500")
+    ] = None,
+) -> None:
+    """What happens to a platform that lends against shares when the market falls, and does it survive?"""
+    if file is not None:
+        context.default_map = _options_of(file, context)
+
+
+def _options_of(file: Path, context: typer.Context) -> dict[str, dict[str, Any]]:
+    """The options in a file by verb and parameter, as defaults of the command line; unknown ones are faults."""
+    from stresslab.faults import Fault, InputError, nearest
+    from stresslab.market.files import read_toml
+
+    verbs: dict[str, Any] = getattr(context.command, "commands", {})
+    known = {
+        verb: {opt.removeprefix("--"): str(p.name) for p in command.params for opt in p.opts if opt.startswith("--")}
+        for verb, command in verbs.items()
+    }
+    faults: list[Fault] = []
+    found: dict[str, dict[str, Any]] = {}
+    for verb, table in read_toml(file).items():
+        if verb not in known or not isinstance(table, dict):
+            faults.append(Fault(file.name, "is no verb with a table of options", nearest(verb, list(known)), None, verb))
+            continue
+        for name in table:
+            if name not in known[verb]:
+                faults.append(Fault(file.name, "unknown option", nearest(name, list(known[verb])), None, f"{verb}.{name}"))
+        found[verb] = {known[verb].get(name, name): value for name, value in table.items()}
+    if faults:
+        raise InputError(faults)
+    return found
+
+
 @app.command()
 def demo(
     out: Out = Path("stresslab-demo"), paths: Paths = 200, workers: Workers = 0, as_json: AsJson = False,
@@ -232,7 +269,9 @@ def _show(made: Run, as_json: bool, lang: Language) -> None:
             raise BrokenPipeError  # `_results` knows what to do; by itself rich would exit with 1, which means "no"
 
     with _results():
-        print_summary(read_run(made.folder), Terminal(), lang.value)
+        held = read_run(made.folder)
+        print_summary(held, Terminal(), lang.value)
+        print(f"market:     {held.record['market']['source']}")
         print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
 
 
@@ -265,6 +304,19 @@ def main() -> None:
     sys.exit(code)
 
 
+def _one_by_one(words: list[str]) -> list[str]:
+    """The words of ``run`` with every file after one --scenario given its own: --scenario A B is --scenario A --scenario B."""
+    if words[:1] != ["run"]:
+        return words
+    out: list[str] = []
+    for word in words:
+        # An option's own value stands right behind it; a second value can only belong to --scenario.
+        if not word.startswith("-") and len(out) > 2 and out[-2] == "--scenario":
+            out.append("--scenario")
+        out.append(word)
+    return out
+
+
 def _plain(message: str) -> str:
     """What the parser says of an option, in plain words."""
     message = message.replace("Input should be a valid integer, unable to parse string as an integer", "must be a whole number")
@@ -275,7 +327,7 @@ def _command() -> int:
     """Run the verb of the command line; its exit code."""
     # Not by calling the app: it would turn a broken pipe into exit code 1, and an interrupt into 130.
     try:
-        with typer.main.get_command(app).make_context("stresslab", sys.argv[1:]) as context:
+        with typer.main.get_command(app).make_context("stresslab", _one_by_one(sys.argv[1:])) as context:
             context.command.invoke(context)
     except typer.Exit as done:
         return int(done.exit_code)

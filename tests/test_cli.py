@@ -457,3 +457,37 @@ def test_demo_replaces_a_demo_and_nothing_else(said, monkeypatch, tmp_path):
     code, _, err = said("demo", "--out", tmp_path / "mine", "--quiet")
     assert (code, err.splitlines()[0]) == (2, f"{tmp_path / 'mine'}: this folder is not empty and holds no run; give another --out")
     assert (tmp_path / "mine" / "notes.txt").exists()
+
+
+def test_options_come_from_a_file(said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    verbs.init(tmp_path / "book", accounts=60)
+    (tmp_path / "options.toml").write_text(
+        '[run]\nbook = "book"\nscenario = ["baseline", "crash-20"]\npaths = 2\nout = "run"\nquiet = true\nblock-paths = 1\n',
+        encoding="utf-8",
+    )
+    code, _, err = said("--options", "options.toml", "run", "--paths", "3")
+    assert (code, err) == (0, "")
+    record = stresslab.Run(tmp_path / "run").record
+    assert [s["id"] for s in record["scenarios"]] == ["baseline", "crash-20"]
+    assert record["paths"] == 3  # the command line has the last word
+
+
+def test_unknown_options_in_a_file_are_named(said, tmp_path):
+    (tmp_path / "options.toml").write_text("[run]\npath = 2\n[runn]\n", encoding="utf-8")
+    code, _, err = said("--options", tmp_path / "options.toml", "run")
+    assert code == 2
+    assert err.splitlines() == [
+        "options.toml, run.path: unknown option; did you mean 'paths'?",
+        "options.toml, runn: is no verb with a table of options; did you mean 'run'?",
+        "2 faults; nothing was written",
+    ]
+
+
+def test_several_scenarios_after_one_option(said, tmp_path):
+    verbs.init(tmp_path / "book", accounts=60)
+    scenarios = ("--scenario", "baseline", "crash-20", "crash-40")
+    words = ("run", "--book", tmp_path / "book", *scenarios, "--paths", "1", "--out", tmp_path / "run")
+    code, _, _ = said(*words)
+    assert code == 0
+    assert len(stresslab.Run(tmp_path / "run").record["scenarios"]) == 3
