@@ -74,7 +74,7 @@ def _options_of(file: Path, context: typer.Context) -> dict[str, dict[str, Any]]
 
     verbs: dict[str, Any] = getattr(context.command, "commands", {})
     known = {
-        verb: {opt.removeprefix("--"): str(p.name) for p in command.params for opt in p.opts if opt.startswith("--")}
+        verb: {opt.removeprefix("--"): p.name for p in command.params for opt in p.opts if opt.startswith("--")}
         for verb, command in verbs.items()
     }
     faults: list[Fault] = []
@@ -83,10 +83,13 @@ def _options_of(file: Path, context: typer.Context) -> dict[str, dict[str, Any]]
         if verb not in known or not isinstance(table, dict):
             faults.append(Fault(file.name, "is no verb with a table of options", nearest(verb, list(known)), None, verb))
             continue
-        for name in table:
-            if name not in known[verb]:
+        named: dict[str, Any] = {}
+        for name, value in table.items():
+            if name in known[verb]:
+                named[str(known[verb][name])] = value
+            else:
                 faults.append(Fault(file.name, "unknown option", nearest(name, list(known[verb])), None, f"{verb}.{name}"))
-        found[verb] = {known[verb].get(name, name): value for name, value in table.items()}
+        found[verb] = named
     if faults:
         raise InputError(faults)
     return found
