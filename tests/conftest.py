@@ -17,6 +17,9 @@ _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 FAST_EXAMPLES = int(os.environ.get("STRESSLAB_FAST_EXAMPLES", "100"))
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+# The first example of a test compiles a kernel: a deadline would measure the compiler.
+settings.register_profile("here", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 settings.register_profile(
     "fast", max_examples=FAST_EXAMPLES, derandomize=True, deadline=None, suppress_health_check=_SLOW
 )

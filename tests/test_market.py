@@ -364,6 +364,14 @@ def test_a_volatility_multiplier_scales_all_noise() -> None:
     assert np.array_equal(twice.sector_sd, 2 * once.sector_sd)
 
 
+def test_drift_is_a_years_spread_over_its_days() -> None:
+    """(M-8) μ / 252 a day, on the logarithm; none in the deterministic model."""
+    rising = shipped_market().model_copy(update={"market": shipped_market().market.model_copy(update={"drift_pct": 6.3})})
+    book = demo_book(60)
+    assert resolve(book, rising, read_scenario("baseline")).market.factor_drift == pytest.approx(0.063 / 252, rel=1e-15)
+    assert resolve(book, rising, scenario("baseline", model="deterministic")).market.factor_drift == 0.0
+
+
 def test_total_variance_is_the_books() -> None:
     """(M-8) Market, sector and own parts add up to the square of the volatility."""
     book = demo_book(60)

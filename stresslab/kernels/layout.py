@@ -1,4 +1,4 @@
-"""The records that a cascade reads and writes: facts, state, story. Shapes and units of everything in memory.
+"""The records that a cascade reads and writes: facts, state, story (``docs/method.md``, section 5), with units.
 
 Accounts, positions, instruments, platforms and layers are arrays of records: one record is one or two cache
 lines, and a kernel receives a handful of arrays instead of a hundred columns.
