@@ -16,8 +16,9 @@ from stresslab.report import print_summary, read_run
 def picture(folder: Path) -> str:
     """The summary of a run as SVG that fetches no font."""
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    print_summary(read_run(folder), console, "en")
-    svg = console.export_svg(title="stresslab demo", theme=DEFAULT_TERMINAL_THEME, unique_id="summary")
+    run = read_run(folder)
+    print_summary(run, console, "en")
+    svg = console.export_svg(title=f"stresslab demo --paths {run.record['paths']}", theme=DEFAULT_TERMINAL_THEME, unique_id="summary")
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, monospace")
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
