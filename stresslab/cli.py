@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ def _options_of(file: Path, context: typer.Context) -> dict[str, dict[str, Any]]
 
     verbs: dict[str, Any] = getattr(context.command, "commands", {})
     known = {
-        verb: {opt.removeprefix("--"): p.name for p in command.params for opt in p.opts if opt.startswith("--")}
+        verb: {opt.removeprefix("--"): p for p in command.params for opt in p.opts if opt.startswith("--")}
         for verb, command in verbs.items()
     }
     faults: list[Fault] = []
@@ -85,10 +86,16 @@ def _options_of(file: Path, context: typer.Context) -> dict[str, dict[str, Any]]
             continue
         named: dict[str, Any] = {}
         for name, value in table.items():
-            if name in known[verb]:
-                named[str(known[verb][name])] = value
-            else:
+            option = known[verb].get(name)
+            if option is None:
                 faults.append(Fault(file.name, "unknown option", nearest(name, list(known[verb])), None, f"{verb}.{name}"))
+            elif isinstance(value, bool) != bool(getattr(option, "is_flag", False)):
+                # The parser would read true as the number 1, and any text but "false" as true.
+                rule = "must be true or false" if option.is_flag else "must not be true or false"
+                shown = str(value).lower() if isinstance(value, bool) else str(value)
+                faults.append(Fault(file.name, rule, "correct the value", None, f"{verb}.{name}", shown))
+            else:
+                named[str(option.name)] = value
         found[verb] = named
     if faults:
         raise InputError(faults)
@@ -322,7 +329,7 @@ def _one_by_one(words: list[str]) -> list[str]:
 
 def _plain(message: str) -> str:
     """What the parser says of an option, in plain words."""
-    message = message.replace("Input should be a valid integer, unable to parse string as an integer", "must be a whole number")
+    message = re.sub(r"Input should be a valid integer.*", "must be a whole number", message)
     return message.replace("Value error, ", "")
 
 

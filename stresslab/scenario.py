@@ -125,6 +125,7 @@ class Operations(_Block):
 
     payment_grace_days: Whole = Field(ge=0, le=60)
     after_failure: Literal["held", "called"]
+    source: Source | None = None
 
 
 class Scenario(_Block):

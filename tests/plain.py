@@ -452,7 +452,8 @@ def margin_calls(path: Path) -> None:
             platform.add("client_paid_li", account.call.amount)
             account.call = None
         if account.call is not None and not below(account, warning, prices):
-            platform.add("lapsed", account.call.amount)
+            if path.day <= account.call.day + path.world["terms"]["grace_days"]:
+                platform.add("lapsed", account.call.amount)
             account.call = None
         if account.call is None and below(account, warning, prices):
             amount = ceil_div(warning * account.debt, BP) - collateral(account, prices)

@@ -204,6 +204,7 @@ def test_rate_wants_a_finished_run(said, tmp_path, place):
 
 @pytest.mark.parametrize(("words", "message"), [
     (["run", "--paths", "many"], "Invalid value for '--paths': must be a whole number"),
+    (["run", "--paths", "2.5"], "Invalid value for '--paths': must be a whole number"),
     (["run", "--fail-on", "never"], "Invalid value for '--fail-on': 'never' is not one of 'nothing', 'downgrade', 'failure'."),
     (["run", "--lang", "fr"], "Invalid value for '--lang': 'fr' is not one of 'en', 'zh'."),
     (["run", "--scenarios", "severe"], "No such option: --scenarios"),
@@ -398,7 +399,10 @@ def long_run(place: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str
     """A run in another process that has begun and is far from done."""
     out = tmp_path / "run"
     words = ["run", "--book", str(place / "book"), "--scenario", "severe", "--out", str(out), "--paths", "100000", "--block-paths", "5"]
-    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that starts the tests in the background ignores interrupts, and children inherit that.
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*PROGRAM, *words], **pipes, text=True, **listening) as process:
         try:
             end = time.monotonic() + 120
             while not list(out.glob("blocks/severe/*.npz")) and process.poll() is None and time.monotonic() < end:
@@ -474,13 +478,15 @@ def test_options_come_from_a_file(said, tmp_path, monkeypatch):
 
 
 def test_unknown_options_in_a_file_are_named(said, tmp_path):
-    (tmp_path / "options.toml").write_text("[run]\npath = 2\n[runn]\n", encoding="utf-8")
+    (tmp_path / "options.toml").write_text('[run]\npath = 2\nseed = true\nquiet = "no"\n[runn]\n', encoding="utf-8")
     code, _, err = said("--options", tmp_path / "options.toml", "run")
     assert code == 2
     assert err.splitlines() == [
         "options.toml, run.path: unknown option; did you mean 'paths'?",
+        "options.toml, run.seed = 'true': must not be true or false; correct the value",
+        "options.toml, run.quiet = 'no': must be true or false; correct the value",
         "options.toml, runn: is no verb with a table of options; did you mean 'run'?",
-        "2 faults; nothing was written",
+        "4 faults; nothing was written",
     ]
 
 

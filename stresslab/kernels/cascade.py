@@ -316,7 +316,7 @@ def open_accounts(
             sums.uncovered_fundamental += max(0, line - deep)
         now.value = quoted
         if now.call_day > 0:
-            answer(day, fact, now, o)
+            answer(day, fact, now, o, terms.grace_days)
         if now.call_day == 0 and now.value * 10_000 < fact.warning_bp * now.debt:
             word = words(seed, path, day, STREAM_ANSWERS, n)
             first, second = np.int64(word[0]), np.int64(word[1])
@@ -340,7 +340,7 @@ def list_awake(s: State) -> None:
 
 
 @kernel
-def answer(day: int, fact: Record, now: Record, o: Record) -> None:
+def answer(day: int, fact: Record, now: Record, o: Record, grace_days: int) -> None:
     """Take the money of an open call whose answer arrives today, or lapse a call that is cured (M-20)."""
     if now.answer_day == day:
         now.cash += now.call_amount
@@ -349,7 +349,7 @@ def answer(day: int, fact: Record, now: Record, o: Record) -> None:
         o.margin_call_unanswered_li -= now.call_amount
         now.call_day = 0
     elif now.value * 10_000 >= fact.warning_bp * now.debt:
-        o.margin_call_unanswered_li -= now.call_amount
+        o.margin_call_unanswered_li -= now.call_amount if day <= now.call_day + grace_days else 0  # overdue: it stays
         now.call_day = 0
 
 

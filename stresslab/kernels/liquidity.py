@@ -41,44 +41,41 @@ def price_after(before_day: int, before_round: int, low: int, tick: int, drop: f
 def fill(order: int, left: int, demand: int) -> int:
     """The shares of an order that are sold when ``left`` shares of capacity meet ``demand`` (M-23): ⌊order × left / demand⌋.
 
-    The product may pass 64 bits: a float gives the quotient to within one, integers correct it, as in :func:`share_up`.
+    The product may pass 64 bits, see :func:`divided`.
     """
     if demand <= left:
         return order
-    a, b, c = int(order), int(left), int(demand)
-    quotient = int(float(a) * (float(b) / float(c)))
-    rest = a * b - quotient * c
+    return divided(order * (left / demand), order, left, demand)[0]
+
+
+@kernel
+def divided(estimate: float, a: int, b: int, c: int) -> tuple[int, int]:
+    """⌊a × b / c⌋ and the remainder, exact though the product may pass 64 bits, for 0 < c < 2^61 and a quotient below 2^48.
+
+    ``estimate`` gives the quotient to within a few units; the remainder, small again, is exact in wrapping
+    64-bit arithmetic (and in Python's integers) and corrects it.
+    """
+    quotient = int(estimate)
+    rest = int(a) * int(b) - quotient * int(c)
     while rest < 0:
-        rest += c
+        rest += int(c)
         quotient -= 1
     while rest >= c:
-        rest -= c
+        rest -= int(c)
         quotient += 1
-    return quotient
+    return quotient, rest
 
 
 @kernel
 def share_up(amount: int, part: int, whole: int) -> int:
-    """⌈amount × part / whole⌉, exact, for 0 ≤ amount, 0 < whole < 2^61 and a result below 2^48.
-
-    The product may pass 64 bits. A float gives the quotient to within one; the remainder, small again,
-    is exact in wrapping 64-bit arithmetic (and in Python's integers) and corrects it.
-    """
+    """⌈amount × part / whole⌉, exact, for 0 ≤ amount, 0 < whole < 2^61 and a result below 2^48."""
     return part_up(amount / whole, amount, part, whole)
 
 
 @kernel
 def part_up(ratio: float, amount: int, part: int, whole: int) -> int:
     """:func:`share_up` for callers that split one amount over many parts and have ``ratio`` = amount / whole at hand."""
-    a, b, c = int(amount), int(part), int(whole)
-    quotient = int(ratio * b)
-    rest = a * b - quotient * c
-    while rest < 0:
-        rest += c
-        quotient -= 1
-    while rest >= c:
-        rest -= c
-        quotient += 1
+    quotient, rest = divided(ratio * part, amount, part, whole)
     return quotient + 1 if rest > 0 else quotient
 
 

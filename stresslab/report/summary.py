@@ -169,8 +169,8 @@ def _totals(
         [estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures]
     )
     title = Phrase(
-        "All platforms, means of {n} paths ± one standard error, {unit}",
-        "全部平台，{n}条路径均值 ± 一倍标准误，{unit}",
+        "All platforms, means (coverage: median) of {n} paths ± one standard error, {unit}",
+        "全部平台，{n}条路径均值（覆盖率为中位数）± 一倍标准误，{unit}",
     ).fill(n=f"{run.record['paths']:,}", unit=_unit(scale, language))
     table = Table(
         title=_say(title, language, "\n"),
