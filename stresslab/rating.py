@@ -34,7 +34,7 @@ from pydantic import (
     ValidationError,
 )
 
-from stresslab.faults import Fault, InputError, nearest
+from stresslab.faults import Fault, InputError, nearest, plain_rule
 
 #: The scenario that says how a platform stands before a shock.
 BASELINE = "baseline"
@@ -257,8 +257,7 @@ def _shape_fault(file: str, raw: Json, error: Any) -> Fault:
         table = _TABLES.get(tuple(part for part in loc[:-1] if isinstance(part, str)), Scale)
         way_out = nearest(str(loc[-1]), list(table.model_fields))
         return Fault(file, "the key is not known", way_out, column=key, value=value)
-    rule = str(error["msg"]).removeprefix("Value error, ")
-    return Fault(file, rule, "correct the value", column=key, value=value)
+    return Fault(file, *plain_rule(error), column=key, value=value)
 
 
 def _tables(raw: object, key: str) -> list[Json]:

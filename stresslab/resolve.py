@@ -289,7 +289,8 @@ def asked_amounts(claims: pd.DataFrame, scenario: Scenario) -> list[int]:
     total = sum(amounts) * share // 10_000
     if scenario.redemption.who == "pro_rata":
         asked = [x * share // 10_000 for x in amounts]
-        for at in range(total - sum(asked)):
+        cut = [at for at, x in enumerate(amounts) if x * share % 10_000]  # nobody is asked for more than it has
+        for at in cut[: total - sum(asked)]:
             asked[at] += 1
         return asked
     group = group_of(claims)

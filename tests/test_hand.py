@@ -110,7 +110,7 @@ def test_calls_by_hand(ramp: tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]) 
     Day 3: A = 264,000, m = 132%: nothing. Day 4: A = 252,000, m = 126%: a call of 8,000. Day 5: A = 240,000, m = 120%,
     which is not below 120%: 20,000 are missing, nobody sells. Day 6: 32,000 are missing, the most of all days. From
     day 7 on, the open call, never answered, is past its two days of grace and forces a sale each day, to 130% each
-    time. On day 11 the price stays, m is 130%, and the call lapses: it is neither paid nor open at the end.
+    time. On day 11 the price stays, m is 130%, and the call lapses; it stays unanswered, for its grace was over.
     """
     outcome, days, _ = ramp
     missing = [0, 0, 0, yuan("8,000"), yuan("20,000")]
@@ -120,7 +120,7 @@ def test_calls_by_hand(ramp: tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]) 
     assert days["margin_call_li"].tolist() == [*missing, 0, 0]
     assert (outcome["margin_call_peak_li"], outcome["margin_call_peak_day"]) == (yuan("32,000"), 6)
     assert (outcome["accounts_called"], outcome["margin_call_issued_li"]) == (1, yuan("8,000"))
-    assert outcome["client_paid_li"] == 0
+    assert (outcome["margin_call_unanswered_li"], outcome["client_paid_li"]) == (yuan("8,000"), 0)
     # Day 6: 228,000 of the 240,000 that the liquidation line asks for are there.
     assert outcome["margin_coverage_ppm"] == 950_000
 

@@ -375,24 +375,24 @@ def test_a_regulator_may_replace_the_scale(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "key", "rule"),
     [
-        ("notches = 2", "notches = -1", "downgrade.notches", "greater than or equal to 0"),
-        ("notches = 2", 'notches = "two"', "downgrade.notches", "valid integer"),
+        ("notches = 2", "notches = -1", "downgrade.notches", "must be at least 0"),
+        ("notches = 2", 'notches = "two"', "downgrade.notches", "must be a whole number"),
         ("notches = 2", "notches = 2\nnotch = 2", "downgrade.notch", "did you mean 'notches'"),
         ("notches = 2", "", "downgrade.notches", "the key is missing"),
-        ("provisional = true", "provisional = 1", "provisional", "valid boolean"),
+        ("provisional = true", "provisional = 1", "provisional", "must be true or false"),
         ("from_score = 75", "from_score = 90", "grades[2].from_score", "from the best down"),
         ("from_score = 0", "from_score = 1", "grades[4].from_score", "starts at 0"),
         ("from_score = 90", "from_score = nan", "grades[1].from_score", "finite"),
         ("from_score = 90", "from_score = true", "grades[1].from_score", "decimal"),
         ('name = "AA"', 'name = "AAA"', "grades[2].name", "stands once"),
         ("weight = 20", "weight = 21", "dimensions.weight", "add up to 100"),
-        ("weight = 20", "weight = 20.5", "dimensions[5].weight", "integer"),
+        ("weight = 20", "weight = 20.5", "dimensions[5].weight", "must be a whole number"),
         ("[15, 60]", "[0, 60]", "dimensions[3].indicator.points[2]", "rise strictly"),
         (
             "[15, 60]",
             "[15, 101]",
             "dimensions[3].indicator.points[2][2]",
-            "less than or equal to 100",
+            "must be at most 100",
         ),
         ('"own_funds_coverage_pct"', '"coverage"', "dimensions[3].indicator.name", "not compute"),
         (
@@ -401,7 +401,7 @@ def test_a_regulator_may_replace_the_scale(tmp_path):
             "dimensions[3].indicator.source",
             "is simulated",
         ),
-        ('source = "simulated"', 'source = "dice"', "dimensions[3].indicator.source", "should be"),
+        ('source = "simulated"', 'source = "dice"', "dimensions[3].indicator.source", "must be one of simulated, book, answered"),
     ],
 )
 def test_bad_scales_are_refused(tmp_path, old, new, key, rule):

@@ -171,7 +171,7 @@ def _accounts(dice: _Dice, style: _Style, count: int, first: int, instruments: p
     value = collateral[owner] * 0.97 * weight / np.bincount(owner, weight)[owner]
     price = instruments["price_li"].to_numpy()[held]
     shares = np.maximum(100, np.round(value * 1000 / price / 100).astype(np.int64) * 100)
-    names = np.array([f"A{first + i + 1:06d}" for i in range(count)])
+    names = np.array([f"A{first + i + 1:07d}" for i in range(count)])
     positions = pd.DataFrame({"account_id": names[owner], "instrument_id": instruments["instrument_id"].to_numpy()[held], "shares": shares})
     positions = positions.groupby(["account_id", "instrument_id"], as_index=False, sort=True)[["shares"]].sum()
     worth = np.bincount(owner, (shares * price).astype(float), count).astype(np.int64)
