@@ -224,16 +224,7 @@ def test_streams_seeds_and_axes_are_uncorrelated() -> None:
         assert_uncorrelated(x[1:], other[1:])
 
 
-# --- no state -------------------------------------------------------------------------------------
-
-
-@settings(max_examples=50, deadline=None)
-@given(SEEDS, st.permutations(range(8)))
-def test_a_path_is_drawn_alone(seed: int, order: list[int]) -> None:
-    """The draws of a path are the same whatever was drawn before."""
-    alone = [draws.four_normals(seed, path, 3, draws.STREAM_OWN, 1) for path in range(8)]
-    mixed = {path: draws.four_normals(seed, path, 3, draws.STREAM_OWN, 1) for path in order}
-    assert [mixed[path] for path in range(8)] == alone
+# --- uniforms for data -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 5, 17])

@@ -29,7 +29,7 @@ from stresslab.engine import Block, pack, run_block, tables, unpack
 from stresslab.kernels import cascade, layout
 from stresslab.market import shipped_market
 from stresslab.resolve import Resolved, resolve
-from stresslab.scenario import Scenario, read_scenario
+from stresslab.scenario import read_scenario
 
 ROOT = Path(__file__).parent.parent
 ACCOUNTS, PATHS, SEED = 120, 20, 3
@@ -404,9 +404,3 @@ def test_an_edit_of_a_callee_is_not_hidden_by_compiled_code_on_disk(tmp_path: Pa
     assert draw() == pytest.approx(0.7) != before
     callee.write_text(source, encoding="utf-8")
     assert draw() == before
-
-
-def test_a_scenario_read_twice_is_one(crash: Resolved) -> None:
-    """What a run wrote down of its scenario gives the same numbers when it is read again."""
-    again = Scenario.model_validate(read_scenario("crash-40").model_dump(mode="json"))
-    assert again == read_scenario("crash-40")

@@ -293,6 +293,17 @@ def test_own_noise_is_four_to_a_counter() -> None:
     assert five[1].tolist() == expected
 
 
+def test_a_path_owes_nothing_to_the_path_before() -> None:
+    """(M-5) In any order, in the same scratch, every path is what it is alone."""
+    m = resolve(demo_book(60), shipped_market(), read_scenario("crash-40")).market
+    out, factor = np.zeros((m.rate_shock.size, m.price.size), np.int64), np.zeros(m.rate_shock.size)
+    scratch = np.zeros(m.sector_sd.size), np.zeros(m.price.size)
+    for path in (5, 0, 9, 5, 1):
+        returns.fundamental_prices(out, factor, *scratch, m, 8, path)
+        assert np.array_equal(out, prices_of(m, 8, path))
+        assert np.array_equal(factor, factors(m, path + 1, 8)[path])
+
+
 def test_rates_lower_prices_by_their_rate_beta() -> None:
     """(M-7) +200 bp from day 3 and a rate beta of 3: 100.00 exp(−0.06) = 94.18, for as long as it lasts."""
     shock = np.array([0, 0, 0, 0.02, 0.02])

@@ -218,6 +218,7 @@ def test_every_price_is_on_its_tick_and_inside_its_limits(resolved: Resolved, pa
     for block in paths:
         quoted = np.vstack([stock["price"], block.instruments["quoted_sum_li"]])
         assert (quoted % 10 == 0).all()
+        assert (block.instruments["fundamental_sum_li"] % 10 == 0).all()
         before, after = quoted[:-1] // 10, quoted[1:] // 10
         low, high = (before * 9_000 + 5_000) // 10_000, (before * 11_000 + 5_000) // 10_000
         assert (after >= np.minimum(low, before - 1)).all()
