@@ -20,7 +20,6 @@ from stresslab.report.run_tables import ALL, Estimates, RunTables, rated_platfor
 SummaryLanguage = Literal["en", "zh", "both"]
 WIDTH = 100
 
-_FUNDERS = ("absorbed_by_junior", "absorbed_by_senior")
 
 
 def print_summary(
@@ -40,8 +39,9 @@ def print_summary(
                 style="yellow",
             )
         )
+    console.print(_totals(run, estimates, language))
     console.print()
-    console.print(_fitting_totals(run, estimates, language, console))
+    console.print(_layers(run, estimates, language))
     findings = [find(run, estimates, platform, rating) for platform, rating in rated_platforms(run)]
     console.print()
     console.print(Text(_say(headline(findings), language), style="bold"))
@@ -99,20 +99,6 @@ def _coverage(estimate: Estimate, called: Estimate, language: SummaryLanguage) -
     return Text(f"{_with_error(estimate, 1.0, 1)}%", style="red" if estimate.value < 15 else "")
 
 
-def _borne(
-    estimates: Estimates, scenario: str, scale: MoneyScale, language: SummaryLanguage
-) -> list[str]:
-    """Means by layer: reserve, own capital, funders of both ranks, clients."""
-    value = {name: estimates.get(scenario, ALL, name).value for name, _ in LAYERS}
-    parts = [
-        value["absorbed_by_reserve"],
-        value["absorbed_by_own_capital"],
-        sum(value[name] for name in _FUNDERS),
-        value["absorbed_by_claims"],
-    ]
-    return [_number(scale.number(part), language) for part in parts]
-
-
 def _first_unpaid(
     run: RunTables, estimates: Estimates, scenario: str, language: SummaryLanguage
 ) -> Text:
@@ -136,15 +122,6 @@ def _unit(scale: MoneyScale, language: SummaryLanguage) -> Phrase:
     return Phrase(scale.unit.en, "百万元") if language == "both" else scale.unit
 
 
-def _fitting_totals(
-    run: RunTables, estimates: Estimates, language: SummaryLanguage, console: Console
-) -> Table:
-    """The table of totals; a screen too narrow for the layers of the deficit goes without them."""
-    table = _totals(run, estimates, language, layers=True)
-    needs = console.measure(table, options=console.options.update(width=1000)).maximum
-    return table if needs <= console.width else _totals(run, estimates, language, layers=False)
-
-
 _HEADS = (
     Phrase("Scenario", "情景"),
     Phrase("Margin\ncall, peak", "追缴额峰值"),
@@ -154,26 +131,23 @@ _HEADS = (
     Phrase("First\nunpaid", "首次\n未兑付"),
 )
 _LAYER_HEADS = (
-    Phrase("borne by\nreserve", "准备金"),
-    Phrase("own\ncapital", "自有"),
-    Phrase("funders", "资金方"),
+    Phrase("Deficit\nborne by", "穿仓额\n承担者"),
+    Phrase("reserve", "准备金"),
+    Phrase("own\ncapital", "自有资金"),
+    Phrase("junior\nfunders", "劣后资金方"),
+    Phrase("senior\nfunders", "优先资金方"),
     Phrase("clients", "客户"),
 )
 
 
-def _totals(
-    run: RunTables, estimates: Estimates, language: SummaryLanguage, *, layers: bool
-) -> Table:
+def _scale(run: RunTables, estimates: Estimates) -> MoneyScale:
     measures = ("margin_call_peak", "deficit")
-    scale = money_scale(
-        [estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures]
-    )
-    title = Phrase(
-        "All platforms, means (coverage: median) of {n} paths ± one standard error, {unit}",
-        "全部平台，{n}条路径均值（覆盖率为中位数）± 一倍标准误，{unit}",
-    ).fill(n=f"{run.record['paths']:,}", unit=_unit(scale, language))
+    return money_scale([estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures])
+
+
+def _table(title: str, heads: Sequence[Phrase], language: SummaryLanguage) -> Table:
     table = Table(
-        title=_say(title, language, "\n"),
+        title=title,
         title_justify="left",
         title_style="",
         box=box.SIMPLE_HEAD,
@@ -181,7 +155,6 @@ def _totals(
         pad_edge=False,
         show_edge=False,
     )
-    heads = (*_HEADS[:4], *(_LAYER_HEADS if layers else ()), *_HEADS[4:])
     for place, head in enumerate(heads):
         table.add_column(
             Text(_say(head, language, "\n")),
@@ -189,6 +162,17 @@ def _totals(
             overflow="fold",
             no_wrap=False,
         )
+    return table
+
+
+def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
+    """Calls, forced sales, deficit, coverage and the first unpaid redemption of every scenario."""
+    scale = _scale(run, estimates)
+    title = Phrase(
+        "All platforms, means (coverage: median) of {n} paths ± one standard error, {unit}",
+        "全部平台，{n}条路径均值（覆盖率为中位数）± 一倍标准误，{unit}",
+    ).fill(n=f"{run.record['paths']:,}", unit=_unit(scale, language))
+    table = _table(_say(title, language, "\n"), _HEADS, language)
     for scenario in run.scenarios:
         at = scenario["id"]
         called = estimates.get(at, ALL, "margin_call_peak")
@@ -197,10 +181,19 @@ def _totals(
             _money(called, scale, language),
             _count(estimates.get(at, ALL, "accounts_forced")),
             _money(estimates.get(at, ALL, "deficit"), scale, language),
-            *(_borne(estimates, at, scale, language) if layers else ()),
             _coverage(estimates.get(at, ALL, "own_funds_coverage", "median"), called, language),
             _first_unpaid(run, estimates, at, language),
         )
+    return table
+
+
+def _layers(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
+    """Who bears the deficit of every scenario."""
+    scale = _scale(run, estimates)
+    table = _table("", _LAYER_HEADS, language)
+    for scenario in run.scenarios:
+        borne = [estimates.get(scenario["id"], ALL, name) for name, _ in LAYERS]
+        table.add_row(Text(_folded(scenario["id"], 14)), *(_money(part, scale, language) for part in borne))
     return table
 
 
