@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stresslab.kernels.liquidity import LAYERS
+from stresslab.kernels.liquidity import LAYERS, Impact
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -32,16 +32,18 @@ def _record(*fields: str) -> np.dtype[np.void]:
 #: day's pass over the accounts then runs from the second-level cache.
 ACCOUNT = _record(
     "cash", "debt", "first:u4", "last:u4", "rate_bp:u2", "rate_after_bp:u2", "switch_day:u2", "warning_bp:u2",
-    "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1",
+    "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1", "sale_order:u1",
 )
 #: A switch day that never comes.
 NEVER = 65_535
-POSITION = _record("instrument:u4", "shares:i4", "sellable:i4")
+#: The cost price is in 厘 a share, 0 where it is unknown.
+POSITION = _record("instrument:u4", "shares:i4", "sellable:i4", "cost_price:u4")
 #: Positions again, grouped by instrument: rows first to last − 1 of an instrument.
 HOLDING = _record("account:u4", "shares:i4")
-#: Prices and ticks in 厘, sigma daily, capacity in shares a day.
+#: Prices and ticks in 厘, sigma daily, volume and capacity in shares a day, weight in shares of the index; theta is
+#: (shares outstanding / volume)^¼ of the law `almgren`.
 INSTRUMENT = _record(
-    "price", "tick", "lot", "limit_bp", "volume", "capacity", "suspended", "cost_bp", "sigma:f8", "first:u8", "last:u8"
+    "price", "tick", "lot", "min_order", "volume", "capacity", "cost_bp", "weight", "sigma:f8", "theta:f8", "first:u8", "last:u8"
 )
 PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims")
 #: Cumulative amounts due, days 0..T × platforms: from the platform's own tiers, and from segregated money.
@@ -96,16 +98,19 @@ class Terms(NamedTuple):
     answer_bp: I64  # one entry per investor type
     mood_bp: int
     grace_days: int
-    impact: int
-    impact_coefficient: float
-    permanent_bp: int
-    decay_ppb: int
+    impact: Impact
     cost_share_bp: int
     selling_cost_bp: int
     rounds_max: int
     pool_haircut_bp: int
     payment_grace_days: int
     call_all_after_failure: bool
+    buyers_bp: int
+    exhaustion_bp: int
+    breaker_bp: int  # 0: no breaker
+    batches: int
+    minimum_sale: int
+    displace: bool
     watch_pct: int = 3  # how far below a price its floor is set; changes the speed, never a result
 
 

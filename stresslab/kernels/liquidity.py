@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +13,67 @@ from stresslab.kernels import kernel
 IMPACT_NONE = 0
 IMPACT_SQRT = 1
 IMPACT_LINEAR = 2
+IMPACT_EXPONENTIAL = 3
+IMPACT_ALMGREN = 4
+
+#: Almgren, Thum, Hauptmann and Li 2005: permanent and temporary coefficient and exponent, fitted on US orders.
+GAMMA, ETA, BETA = 0.314, 0.142, 0.6
 
 LAYERS = 5  # reserve, own capital, junior funding, senior funding, claims
 
 
-@kernel
-def fall(law: int, coefficient: float, sigma: float, quantity: int, volume: int) -> float:
-    """The relative fall of a price after a day's cumulative ``quantity`` has been sold (M-24).
+class Impact(NamedTuple):
+    """A law of price impact with its parameters (M-24)."""
 
-    sigma is daily, volume the average daily volume in shares; ``coefficient`` is Y of the square
-    root law or c of the linear depth.
+    law: int
+    coefficient: float = 1.0  # Y of `sqrt` and `almgren`, c of the depths
+    floor: float = 0.0  # b of `exponential`: the floor of a price as a share of the book's
+    fraction: float = 1.0  # of the day over which `almgren` sells
+    permanent_bp: int = 0  # of the day's fall; `almgren` knows its own
+    decay_ppb: int = 0  # of the rest that is still there the next day
+
+
+@kernel
+def fall(impact: Impact, stock: Any, opening: int, quantity: int) -> float:
+    """The relative fall of an instrument's price after a day's cumulative ``quantity`` has been sold (M-24).
+
+    ``stock`` has the fields price (the book's, 厘), volume (shares a day), sigma (daily) and theta, ``opening`` is the price
+    before the day's first sale.
     """
-    if quantity == 0 or law == IMPACT_NONE:
+    if quantity <= 0 or impact.law == IMPACT_NONE:
         return 0.0
-    if law == IMPACT_SQRT:
-        return (coefficient * sigma) * math.sqrt(quantity / volume)
-    return (quantity * sigma) / (coefficient * volume)
+    if impact.law == IMPACT_SQRT:
+        return (impact.coefficient * stock.sigma) * math.sqrt(quantity / stock.volume)
+    if impact.law == IMPACT_LINEAR:
+        return (quantity * stock.sigma) / (impact.coefficient * stock.volume)
+    if impact.law == IMPACT_EXPONENTIAL:
+        room = max(0.0, 1.0 - impact.floor * stock.price / opening)
+        depth = (1.0 - impact.floor) * impact.coefficient * stock.volume
+        return room * (1.0 - math.exp(-(quantity * stock.sigma) / depth))
+    lasting = permanent(stock.sigma, stock.theta, quantity, stock.volume)
+    return impact.coefficient * (lasting + temporary(stock.sigma, impact.fraction, quantity, stock.volume))
+
+
+@kernel
+def lasting_bp(impact: Impact, stock: Any, quantity: int) -> int:
+    """The share of a day's fall that stays for good, bp (M-24)."""
+    if impact.law != IMPACT_ALMGREN:
+        return impact.permanent_bp
+    lasting = permanent(stock.sigma, stock.theta, quantity, stock.volume)
+    both = lasting + temporary(stock.sigma, impact.fraction, quantity, stock.volume)
+    return int(10_000.0 * lasting / both) if both > 0.0 else 0
+
+
+@kernel
+def permanent(sigma: float, theta: float, quantity: int, volume: int) -> float:
+    """The permanent part I of the law `almgren`, relative (M-24)."""
+    return GAMMA * sigma * (quantity / volume) * theta
+
+
+@kernel
+def temporary(sigma: float, fraction: float, quantity: int, volume: int) -> float:
+    """The temporary part K of the law `almgren`, relative (M-24)."""
+    return float(ETA * sigma * (quantity / (volume * fraction)) ** BETA)
 
 
 @kernel
