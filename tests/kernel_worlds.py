@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from stresslab.kernels import cascade, layout
+from stresslab.kernels import cascade, layout, liquidity, screen
 
-IMPACTS = {"none": 0, "sqrt": 1, "linear": 2}
+IMPACTS = {"none": 0, "sqrt": 1, "linear": 2, "exponential": 3, "almgren": 4}
+ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
 World = dict[str, Any]
 
 
 def facts_of(world: World) -> layout.Facts:
     account = layout.records(layout.ACCOUNT, len(world["accounts"]))
-    rows = [(n, q) for n, a in enumerate(world["accounts"]) for q in a["positions"]]
+    rows = [q for a in world["accounts"] for q in a["positions"]]
     position = layout.records(layout.POSITION, len(rows))
     at = 0
     for n, a in enumerate(world["accounts"]):
@@ -22,20 +23,30 @@ def facts_of(world: World) -> layout.Facts:
                      "liquidation_bp", "restore_bp", "full_sale"):
             account[name][n] = min(a[name], layout.NEVER) if name == "switch_day" else a[name]
         account["investor_type"][n] = a["type"]
+        account["sale_order"][n] = ORDERS.index(a["sale_order"])
         account["first"][n] = at
         at += len(a["positions"])
         account["last"][n] = at
-    for row, (_, q) in enumerate(rows):
-        position[row] = (q["instrument"], q["shares"], q["sellable"])
+    for row, q in enumerate(rows):
+        position[row] = (q["instrument"], q["shares"], q["sellable"], q["cost_price"])
     terms = world["terms"]
     instrument = layout.records(layout.INSTRUMENT, len(world["instruments"]))
     for i, stock in enumerate(world["instruments"]):
-        for name in ("price", "tick", "lot", "limit_bp", "suspended", "cost_bp"):
+        for name in ("price", "tick", "lot", "min_order", "cost_bp", "theta"):
             instrument[name][i] = stock[name]
         instrument["volume"][i] = stock["adv_shares"]
         instrument["sigma"][i] = stock["sigma_day"]
         instrument["capacity"][i] = stock["adv_shares"] * terms["participation_bp"] // 10_000
-    return cascade.make_facts(account, position, instrument, *_lenders(world), _terms(world, instrument))
+        instrument["weight"][i] = sum(q["shares"] for q in rows if q["instrument"] == i)
+    limit_bp = np.array(world["limit_bp"], np.uint16).reshape(len(world["fundamental"]), len(world["instruments"]))
+    return cascade.make_facts(account, position, instrument, limit_bp, *_lenders(world), _terms(world, instrument))
+
+
+def paths_of(world: World) -> tuple[Any, Any, Any]:
+    """Fundamental prices, factor and closed days of a world."""
+    shape = len(world["fundamental"]), len(world["instruments"])
+    return (np.array(world["fundamental"], np.int64).reshape(shape), np.array(world["factor_bp"], np.int64),
+            np.array(world["closed"], np.uint8).reshape(shape))
 
 
 def _lenders(world: World) -> tuple[Any, Any, Any]:
@@ -69,42 +80,65 @@ def _terms(world: World, instrument: Any) -> layout.Terms:
         answer_bp=np.array(terms["answer_bp"], np.int64),
         mood_bp=terms["mood_bp"],
         grace_days=terms["grace_days"],
-        impact=IMPACTS[terms["impact"]],
-        impact_coefficient=float(terms["impact_coefficient"]),
-        permanent_bp=terms["permanent_bp"],
-        decay_ppb=terms["decay_ppb"],
+        impact=liquidity.Impact(
+            IMPACTS[terms["impact"]], float(terms["impact_coefficient"]), float(terms["impact_floor"]), float(terms["impact_fraction"]),
+            terms["permanent_bp"], terms["decay_ppb"]),
         cost_share_bp=highest + terms["expected_impact_bp"],
         selling_cost_bp=highest,
         rounds_max=terms["rounds_max"],
         pool_haircut_bp=terms["pool_haircut_bp"],
         payment_grace_days=terms["payment_grace_days"],
         call_all_after_failure=terms["run_off"] == "called",
+        buyers_bp=terms["buyers_bp"],
+        exhaustion_bp=terms["exhaustion_bp"],
+        breaker_bp=terms["breaker_bp"],
+        batches=terms["batches"],
+        minimum_sale=terms["minimum_sale"],
+        displace=terms["displace"],
         watch_pct=world.get("watch_pct", 3),
+        crowd_pct=world.get("crowd_pct", 50),
     )
+
+
+def state_of(facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:
+    """A state that is ready for one path."""
+    state = cascade.new_state(facts)
+    screen.list_all(state)
+    screen.guess_bounds(fundamental, closed, facts, state.bound, state.lowest, 0)
+    return state
 
 
 def run_kernel(world: World) -> dict[str, Any]:
     """One path of the kernel in the shape of the twin's result."""
     facts = facts_of(world)
-    state, story = layout.new_state(facts), layout.new_story(facts)
-    fundamental = np.array(world["fundamental"], np.int64).reshape(len(world["fundamental"]), len(world["instruments"]))
-    factor = np.array(world["factor_bp"], np.int64)
-    cascade.run_path(world["path"], world["seed"], fundamental, factor, facts, state, story)
+    fundamental, factor, closed = paths_of(world)
+    state, story = state_of(facts, fundamental, closed), layout.new_story(facts)
+    cascade.run_path(world["path"], world["seed"], fundamental, factor, closed, facts, state, story)
+    return told(world, facts, state, story)
+
+
+def told(world: World, facts: layout.Facts, state: layout.State, story: layout.Story) -> dict[str, Any]:
+    """What the kernel tells of a path in the shape of the twin's result."""
     days = range(1, len(world["fundamental"]))
     return {
         "platforms": [_row(story.outcome[p]) for p in range(len(world["platforms"]))],
-        "path": {"rounds_most": int(story.rounds[0]), "rounds_limit_days": int(story.rounds[1])},
+        "path": {
+            "rounds_most": int(story.rounds[0]), "rounds_limit_days": int(story.rounds[1]), "breaker_days": int(story.rounds[2]),
+        },
         "days": [[_row(story.days[t, p]) for p in range(len(world["platforms"]))] for t in days],
         "accounts": [
             {
                 "called": int(state.tally[n].calls), "forced": int(state.account[n].forced_day > 0),
                 "deficit_li": int(state.tally[n].deficit), "sold_li": int(state.tally[n].sold),
-                "cash_li": int(state.account[n].cash), "debt_li": int(facts.last_debt[n] if state.slack[n] >= 0 else state.account[n].debt),
+                "cash_li": int(state.account[n].cash), "debt_li": int(facts.last_debt[n] if state.slot[n] < 0 else state.account[n].debt),
                 "shares": [int(s) for s in state.position["shares"][int(facts.account[n].first): int(facts.account[n].last)]],
             }
             for n in range(len(world["accounts"]))
         ],
-        "instruments": [[_row(story.tape[t, i]) for i in range(len(world["instruments"]))] for t in days],
+        "instruments": [
+            [{k: v for k, v in _row(story.tape[t, i]).items() if k != "displaced_li"} for i in range(len(world["instruments"]))]
+            for t in days
+        ],
     }
 
 
@@ -116,6 +150,8 @@ def hold_kernel(world: World) -> list[int]:
     """The loss of each platform when holding, by the kernel."""
     facts = facts_of(world)
     loss = np.zeros(len(world["platforms"]), np.int64)
-    fundamental = np.array(world["fundamental"], np.int64).reshape(len(world["fundamental"]), len(world["instruments"]))
-    cascade.hold(fundamental, facts, loss)
+    fundamental, _, closed = paths_of(world)
+    state = state_of(facts, fundamental, closed)
+    screen.list_accounts(facts, state)
+    cascade.hold(fundamental, facts, state, loss)
     return [int(x) for x in loss]

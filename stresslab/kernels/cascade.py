@@ -4,12 +4,9 @@ A day is: open, pay, call, rounds of respond → fill → impact → settle, wri
 own, because a book that is cut by accounts exchanges only the demand per instrument (and sums per
 platform) between the steps. Names and rules are those of the plain twin, ``tests/plain.py``.
 
-Most accounts are far from their lines on most days, so an account *sleeps* until a price that it holds breaks its
-floor. Each instrument has a floor a little below its price; an account may sleep as long as its collateral at the
-floors would still meet its warning line, with the debt of the last day. Whenever a quoted or a fundamental price is
-seen below its floor, the floor is lowered and every sleeping holder loses slack; one whose slack is gone wakes. What sleepers
-add to a day's sums (interest, coverage) is known before the run. So the work saved is proven unneeded by
-integers, and the size of the margin (``watch_pct``) changes no result: a test runs several.
+Only accounts that :mod:`stresslab.kernels.screen` cannot prove safe are *live* on a path, and looked at only on days on
+which they may be below a line. An account's debt is rolled forward when somebody looks at it; what all undisturbed accounts
+add to a day's sums is known before the run, and an account that *moves* (repays or sells) is taken out of that course.
 """
 
 from __future__ import annotations
@@ -17,288 +14,404 @@ from __future__ import annotations
 import numpy as np
 
 from stresslab.kernels import kernel
+from stresslab.kernels.accounts import (
+    answer,
+    batch_of,
+    call,
+    charge_of,
+    has_shares,
+    need,
+    repay,
+    rows,
+    sale,
+    shares_value,
+    spread,
+    triggers,
+)
 from stresslab.kernels.draws import STREAM_ANSWERS, words
 from stresslab.kernels.layout import (
-    AWAKE,
-    FINISHED,
-    HOLDING,
+    ALL_LIVE,
+    F32,
     I64,
+    LANE,
+    LISTED,
+    LIVE,
+    NEVER,
     SCHEDULE,
+    SELLERS,
+    TODAY,
+    U8,
+    WEIGHT,
     Facts,
     Record,
     Records,
     State,
     Story,
     Terms,
+    blank_state,
+    new_ledger,
     records,
 )
-from stresslab.kernels.liquidity import (
-    IMPACT_NONE,
-    absorb,
-    fall,
-    fill,
-    part_up,
-    price_after,
-    sell_pool,
-    share_up,
-    whole_lots,
+from stresslab.kernels.ledger import (
+    ANSWER,
+    BREAKER,
+    CALL,
+    CLOSED,
+    COST,
+    FILL,
+    INTEREST,
+    LAPSE,
+    LOCKED,
+    MARK,
+    NOBODY,
+    ORDER,
+    OVERDUE,
+    PRICE,
+    RATIONED,
+    RECALL,
+    REPAY,
+    REPAY_CASH,
+    WRITE_OFF,
+    Ledger,
+    keeps,
+    note,
+    note_account,
 )
+from stresslab.kernels.liquidity import IMPACT_NONE, fall, fill, lasting_bp, price_after, share_up
+from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
+from stresslab.kernels.screen import ALL_LANES, lane_of, lanes_of, on_path, prepare, span_of
 
 PPM = 1_000_000
-YEAR_BP = 3_650_000  # 365 days × 10,000 bp
 #: Relative slack of the screen in `respond`: far above the error of its three float operations.
 SCREEN_SLACK = 1e-9
+#: A bound that was passed is set this much below the price that passed it.
+NEXT_BOUND = np.float32(0.9)
 
 
 def make_facts(
-    account: Records, position: Records, instrument: Records, platform: Records, due: Records, layer: Records, terms: Terms
+    account: Records, position: Records, instrument: Records, limit_bp: Records, platform: Records, due: Records, layer: Records,
+    terms: Terms,
 ) -> Facts:
-    """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, first slacks."""
+    """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, weights of the screens."""
     order = np.argsort(position["instrument"], kind="stable")
-    owner = np.repeat(np.arange(account.size), (account["last"] - account["first"]).astype(np.int64))
-    holding = records(HOLDING, position.size)
-    holding["account"], holding["shares"] = owner[order], position["shares"][order]
+    owner = np.repeat(np.arange(account.size, dtype=np.uint32), (account["last"] - account["first"]).astype(np.int64))
     count = np.bincount(position["instrument"], minlength=instrument.size)
     instrument["last"] = np.cumsum(count)
     instrument["first"] = np.cumsum(count) - count
-    slack, last_debt = np.zeros(account.size, np.int64), np.zeros(account.size, np.int64)
-    schedule = records(SCHEDULE, terms.calendar.size, platform.size)
-    facts = Facts(account, position, instrument, platform, due, layer, terms, holding, slack, last_debt, schedule)
+    facts = Facts(
+        account, position, instrument, limit_bp, platform, due, layer, terms,
+        holder=owner[order], weight=records(WEIGHT, position.size), cover=np.zeros(account.size, np.float32),
+        last_debt=np.zeros(account.size, np.int64), schedule=records(SCHEDULE, terms.calendar.size, platform.size),
+    )
     prepare(facts)
     return facts
 
 
+def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
+    """A state for paths of these facts; by default one that keeps no ledger."""
+    state = blank_state(facts, new_ledger() if ledger is None else ledger)
+    state.position["instrument"] = facts.position["instrument"]
+    reset_accounts(facts, state)
+    return state
+
+
 @kernel
-def prepare(f: Facts) -> None:
-    """Fill the slacks, last debts and schedule of facts."""
+def reset_accounts(f: Facts, s: State) -> None:
+    """Reset all accounts to the book."""
     for n in range(f.account.size):
-        fact = f.account[n]
-        debt = fact.debt
-        carry = 0
-        if debt > 0:
-            for day in range(1, f.terms.calendar.size):
-                charge, carry = charge_of(day, debt, carry, fact, f.terms.calendar)
-                debt += charge
-                today = f.schedule[day, fact.platform]
-                today.interest += charge
-                today.line += (fact.liquidation_bp * debt + 9_999) // 10_000
-        f.last_debt[n] = debt
-        f.slack[n] = fact.cash - (max(10_000, fact.warning_bp) * debt + 9_999) // 10_000
-        for row in rows(fact):
-            floor = floor_under(f.instrument[f.position[row].instrument].price, f.terms.watch_pct)
-            f.slack[n] += f.position[row].shares * net_of_cost(floor, f.terms.selling_cost_bp)
-        if debt == 0:
-            f.slack[n] = FINISHED
-        elif f.slack[n] < 0:
-            f.slack[n] = AWAKE
+        reset(n, f, s)
 
 
 @kernel
-def charge_of(day: int, debt: int, carry: int, fact: Record, calendar: I64) -> tuple[int, int]:
-    """The interest of a day on an account's debt, and the remainder carried (M-11, M-12)."""
-    rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
-    return interest(debt, rate, calendar[day] - calendar[day - 1], carry)
-
-
-@kernel
-def floor_under(price: int, watch_pct: int) -> int:
-    """The floor to set when a price has been seen, 厘."""
-    return price * (100 - watch_pct) // 100
-
-
-@kernel
-def net_of_cost(price: int, cost_bp: int) -> int:
-    """A price less the cost of selling, rounded down, 厘."""
-    return price * (10_000 - cost_bp) // 10_000
-
-
-@kernel
-def rows(fact: Record) -> range:
-    """The rows of an account's positions; unsigned, as indices are."""
-    return range(np.uint64(fact.first), np.uint64(fact.last))
+def reset(n: int, f: Facts, s: State) -> None:
+    """Reset one account to the book."""
+    fact, now, tally = f.account[n], s.account[n], s.tally[n]
+    now.cash, now.debt = fact.cash, fact.debt
+    now.value = now.call_amount = now.recall = 0
+    now.carry = 0
+    now.accrued = now.call_day = now.answer_day = now.served_day = now.forced_day = now.looked_day = 0
+    now.batch = now.begun = now.moved = 0
+    tally.calls = tally.deficit = tally.sold = 0
+    for row in rows(fact):
+        s.position[row].shares = f.position[row].shares
+        mine = s.offer[row]
+        mine.sellable = f.position[row].sellable
+        mine.order = mine.own = 0
+    s.slot[n] = -1
 
 
 @kernel
 def begin(f: Facts, s: State) -> None:
-    """Reset a state to the book."""
-    s.counts[0] = 0
-    for p in range(f.platform.size):
-        fact, now = f.platform[p], s.platform[p]
-        now.cash, now.pool, now.line = fact.cash, fact.pool, fact.line
-        now.reserve, now.own_capital, now.claims = fact.reserve, fact.own_capital, fact.claims
-        now.in_transit = now.repaid_today = now.loans = now.recalled = now.deficit_today = 0
-    for k in range(f.layer.size):
-        s.layer[k].amount = f.layer[k].amount
-        s.layer[k].carry = 0
+    """Reset what the path before wrote, and make the accounts live that this path may touch."""
+    for j in range(s.counts[LIVE]):
+        reset(s.live[j], f, s)
+    s.counts[LIVE] = s.counts[TODAY] = s.counts[SELLERS] = s.counts[ALL_LIVE] = 0
+    s.ledger.count[0] = 0
+    begin_platforms(f, s)
     for i in range(f.instrument.size):
         stock = s.instrument[i]
-        stock.close = f.instrument[i].price
+        stock.close = stock.price = f.instrument[i].price
         stock.keep = PPB
         stock.gap = stock.demand = stock.filled = 0
-        stock.floor = floor_under(stock.close, f.terms.watch_pct)
-    for row in range(f.position.size):
-        s.position[row].instrument = f.position[row].instrument
-        s.position[row].shares = f.position[row].shares
-        s.offer[row].sellable = f.position[row].sellable
-        s.offer[row].order = 0
     for day in range(f.terms.calendar.size):
         for p in range(f.platform.size):
-            s.asleep[day, p].interest = f.schedule[day, p].interest
-            s.asleep[day, p].line = f.schedule[day, p].line
-    accounts, facts, tallies = s.account, f.account, s.tally
-    for n in range(facts.size):
-        fact, now, tally = facts[n], accounts[n], tallies[n]
-        now.cash, now.debt = fact.cash, fact.debt
-        now.carry = now.call_amount = now.call_day = now.answer_day = now.recall = now.begun = 0
-        now.served_day = now.forced_day = 0
-        tally.calls = tally.deficit = tally.sold = 0
-        s.platform[fact.platform].loans += fact.debt
-        s.slack[n] = f.slack[n]
-        if f.slack[n] == AWAKE:
-            wake(n, 0, f, s)
+            s.course[day, p].interest = f.schedule[day, p].interest
+            s.course[day, p].line = f.schedule[day, p].line
+    for k in range(s.counts[LISTED]):
+        if on_path(s.paths, k, s.counts[LANE]):
+            lanes = lanes_of(s.listed[k], f, s)
+            if lanes != 0:
+                enliven(s.listed[k], lanes, s)
+    if crowded(f, s):
+        enliven_all(f, s)
 
 
 @kernel
-def wake(n: int, day: int, f: Facts, s: State) -> None:
-    """Put a sleeping account on the live list, with its debt after ``day``; the sleepers' sums lose it from then on."""
-    fact, now = f.account[n], s.account[n]
-    for t in range(1, f.terms.calendar.size):
-        if t <= day:
-            charge, now.carry = charge_of(t, now.debt, now.carry, fact, f.terms.calendar)
-            now.debt += charge
-        else:
-            break
+def enliven(n: int, lanes: np.uint64, s: State) -> None:
+    """Put an account on the live list, to be looked at on the days of some lanes."""
+    j = s.counts[LIVE]
+    s.live[j] = n
+    s.look[j] = lanes
+    s.need[j] = 2.0
+    s.slot[n] = j
+    s.counts[LIVE] = j + 1
+
+
+@kernel
+def enliven_all(f: Facts, s: State) -> None:
+    """Look at every account with debt on every day: in a deep crash screens cost more than they save."""
+    s.counts[ALL_LIVE] = 1
+    for j in range(s.counts[LIVE]):
+        s.look[j] = ALL_LANES
+    for n in range(f.account.size):
+        if s.slot[n] < 0 and f.account[n].debt > 0:
+            enliven(n, ALL_LANES, s)
+
+
+@kernel
+def crowded(f: Facts, s: State) -> bool:
+    """Whether so many accounts are live that screening costs more than it saves."""
+    return bool(100 * s.counts[LIVE] > f.terms.crowd_pct * f.account.size)
+
+
+@kernel
+def roll(n: int, day: int, f: Facts, s: State) -> None:
+    """Bring the debt of an account that has not moved to the close of accrual of a day (M-12)."""
+    now = s.account[n]
+    fact = f.account[n]
     debt, carry = now.debt, now.carry
+    for t in range(now.accrued + 1, day + 1):
+        charge, carry = charge_of(t, debt, carry, fact, f.terms.calendar)
+        debt += charge
+    now.debt, now.carry, now.accrued = debt, carry, day
+
+
+@kernel
+def move(n: int, day: int, f: Facts, s: State) -> None:
+    """Take an account whose debt is about to leave its course out of the sums of the coming days; it is looked at daily."""
+    fact, now = f.account[n], s.account[n]
+    now.moved = 1
+    s.look[s.slot[n]] = ALL_LANES
+    debt, carry = now.debt, now.carry
+    course = s.course
+    p, line = fact.platform, fact.liquidation_bp
     for t in range(day + 1, f.terms.calendar.size):
         charge, carry = charge_of(t, debt, carry, fact, f.terms.calendar)
         debt += charge
-        s.asleep[t, fact.platform].interest -= charge
-        s.asleep[t, fact.platform].line -= (fact.liquidation_bp * debt + 9_999) // 10_000
-    s.slack[n] = AWAKE
-    now.value = now.cash + shares_value(fact, s.position, s.instrument)
-    s.live[s.counts[0]] = n
-    s.need[s.counts[0]] = 2.0
-    s.counts[0] += 1
+        course[t, p].interest -= charge
+        course[t, p].line -= (line * debt + 9_999) // 10_000
 
 
 @kernel
-def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
-    """Lower the floor of an instrument whose price was seen below it; holders without slack wake as of the close of ``day``."""
-    stock = s.instrument[i]
-    cost = f.terms.selling_cost_bp
-    lower = floor_under(price, f.terms.watch_pct)
-    lost = net_of_cost(stock.floor, cost) - net_of_cost(lower, cost)
-    stock.floor = lower
-    holding, slack = f.holding, s.slack
+def watch(day: int, i: int, price: int, selling: bool, f: Facts, s: State) -> None:
+    """Lower the bound of an instrument whose price was seen below it, and screen its holders again for the days to come."""
+    if s.counts[ALL_LIVE] == 1:
+        return
+    bound, days = s.bound, f.terms.calendar.size - 1
+    span = span_of(days)
+    first = lane_of(day, span)
+    part = np.float32(price) / bound[i, first] * NEXT_BOUND
+    for k in range(first, lane_of(days, span) + 1):
+        bound[i, k] *= part
+    coming = ALL_LANES << np.uint64(first)
     for row in range(f.instrument[i].first, f.instrument[i].last):
-        n = holding[row].account
-        if slack[n] >= 0:
-            slack[n] -= holding[row].shares * lost
-            if slack[n] < 0:
-                wake(n, day, f, s)
+        n = f.holder[row]
+        j = s.slot[n]
+        if j < 0:
+            lanes = lanes_of(n, f, s) & coming
+            if lanes != 0:
+                enliven(n, lanes, s)
+                j = s.slot[n]
+        elif s.look[j] != ALL_LANES and s.account[n].debt > 0:
+            s.look[j] |= lanes_of(n, f, s) & coming
+        if selling and j >= 0:
+            look_now(np.uint64(j), day, first, f, s)
+    if crowded(f, s):
+        enliven_all(f, s)
+        if selling:
+            for j in range(s.counts[LIVE]):
+                look_now(j, day, first, f, s)
 
 
 @kernel
-def wake_platform(p: int, day: int, f: Facts, s: State) -> None:
-    """Wake every sleeping account of a platform: all its loans are called."""
+def look_now(j: int, day: int, lane: int, f: Facts, s: State) -> None:
+    """Add a live account to those that are looked at today, in the midst of the rounds, if its lane says so."""
+    n = s.live[j]
+    now = s.account[n]
+    if now.looked_day == day or now.debt == 0 or (s.look[j] >> np.uint64(lane)) & np.uint64(1) == 0:
+        return
+    roll(n, day, f, s)
+    now.looked_day = day
+    s.need[j] = 2.0
+    s.today[s.counts[TODAY]] = j
+    s.counts[TODAY] += 1
+
+
+@kernel
+def look_tomorrow(j: int, day: int, f: Facts, s: State) -> None:
+    """Look at a live account on the next day, whatever prices do."""
+    days = f.terms.calendar.size - 1
+    if day < days:
+        s.look[j] |= np.uint64(1) << np.uint64(lane_of(day + 1, span_of(days)))
+
+
+@kernel
+def enliven_platform(p: int, day: int, f: Facts, s: State) -> None:
+    """Look at all accounts of a platform from today on: its loans are called."""
+    if s.platform[p].all_live == 1:
+        return
+    s.platform[p].all_live = 1
     for n in range(f.account.size):
-        if s.slack[n] >= 0 and f.account[n].platform == p:
-            wake(n, day, f, s)
+        if f.account[n].platform == p and f.account[n].debt > 0:
+            if s.slot[n] < 0:
+                enliven(n, ALL_LANES, s)
+            s.look[s.slot[n]] = ALL_LANES
 
 
 @kernel
-def begin_story(f: Facts, s: State, story: Story) -> None:
-    """Reset a story to the day before the first; the state must have begun."""
+def begin_story(f: Facts, story: Story) -> None:
+    """Reset a story to the day before the first."""
     story.rounds[:] = 0
     for p in range(f.platform.size):
         o = story.outcome[p]
+        o.accounts_with_debt = f.platform[p].indebted
         o.own_funds_before_li = f.platform[p].reserve + f.platform[p].own_capital
+        o.account_cash_end_li = f.platform[p].account_cash
         o.margin_coverage_ppm = o.margin_coverage_fundamental_ppm = PPM
-        o.accounts_with_debt = 0
         o.margin_call_peak_li = o.margin_call_peak_day = o.margin_call_peak_fundamental_li = 0
         o.margin_call_issued_li = o.margin_call_unanswered_li = 0
         o.accounts_called = o.accounts_forced = o.accounts_in_deficit = 0
-        o.sold_li = o.selling_cost_li = o.client_paid_li = o.repaid_li = 0
+        o.sold_li = o.displaced_li = o.selling_cost_li = o.client_paid_li = o.repaid_li = 0
         o.loan_interest_li = o.funding_interest_li = o.pool_loss_li = o.deficit_li = 0
         o.absorbed_by_reserve_li = o.absorbed_by_own_capital_li = o.absorbed_by_junior_li = 0
         o.absorbed_by_senior_li = o.absorbed_by_claims_li = o.deficit_unrealised_li = 0
         o.redemption_due_li = o.redemption_paid_li = o.redemption_segregated_li = o.line_drawn_li = 0
-        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = o.account_cash_end_li = 0
+        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = 0
         for day in range(f.terms.calendar.size):
             story.days[day, p].sold_li = 0
             story.days[day, p].accounts_forced = 0
-    for n in range(f.account.size):
-        if f.account[n].debt > 0:
-            story.outcome[f.account[n].platform].accounts_with_debt += 1
 
 
 @kernel
-def open_market(day: int, fundamental: I64, f: Facts, s: State, tape: Records) -> None:
-    """Quote every instrument for the day: decay, target, limits, lock, capacity (M-13 to M-15)."""
+def open_market(day: int, fundamental: I64, closed: U8, fall_bp: int, f: Facts, s: State, story: Story) -> None:
+    """Quote every instrument for the day: decay, target, limits, lock, capacity, buyers, breaker (M-13 to M-15, M-44 to M-46)."""
+    buyers_bp = f.terms.buyers_bp * max(0, 100_000_000 - f.terms.exhaustion_bp * fall_bp) // 100_000_000
+    span = span_of(f.terms.calendar.size - 1)
     for i in range(f.instrument.size):
         fact, now = f.instrument[i], s.instrument[i]
-        low, high = limits(now.close, fact.tick, fact.limit_bp)
+        now.limit_bp = f.limit_bp[day, i]
+        low, high = limits(now.close, fact.tick, now.limit_bp)
         now.low = low
-        now.gap = now.gap * f.terms.decay_ppb // PPB
-        if fact.suspended == 0:
+        now.gap = now.gap * f.terms.impact.decay_ppb // PPB
+        if closed[i] == 0:
             now.price = clip(target(fundamental[i], now.keep, now.gap, fact.tick), low, high)
-            now.locked = 1 if sealed(now.price, now.close, low, fact.limit_bp) else 0
+            now.locked = 1 if sealed(now) else 0
         else:
             now.price = now.close
             now.locked = 1
         now.opening = now.price
-        now.sold_today = 0
+        now.sold_today = now.displaced = now.displaced_li = now.received = 0
         now.left = 0 if now.locked == 1 else fact.capacity
-        tape[day, i].locked = now.locked
+        now.buyers = fact.volume * buyers_bp // 10_000
+        story.tape[day, i].locked = now.locked
+        if keeps(s.ledger) and now.locked == 1:
+            note(s.ledger, day, 0, CLOSED if closed[i] else LOCKED, NOBODY, i, 0, now.price, 0)
+    break_off(day, 0, f, s, story)
     for i in range(f.instrument.size):
         lowest = min(s.instrument[i].price, fundamental[i])
-        if lowest < s.instrument[i].floor:
-            watch(day - 1, i, lowest, f, s)
+        if lowest < s.bound[i, lane_of(day, span)]:
+            watch(day, i, lowest, False, f, s)
 
 
 @kernel
-def sealed(price: int, close: int, low: int, limit_bp: int) -> bool:
+def sealed(stock: Record) -> bool:
     """Whether a price stands at a real lower limit, where nobody buys (M-15)."""
-    return limit_bp > 0 and low < close and price == low
+    return stock.limit_bp > 0 and stock.low < stock.close and stock.price == stock.low
 
 
 @kernel
-def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, int]:
-    """The interest of some calendar days on a balance, and the remainder carried (M-12)."""
-    total = balance * rate_bp * days + carry
-    whole = total // YEAR_BP
-    return whole, total - whole * YEAR_BP
+def break_off(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
+    """End selling for the day if the index has fallen to the breaker's level (M-45)."""
+    level = f.terms.breaker_bp
+    if level == 0:
+        return
+    before = 0
+    index = 0
+    for i in range(f.instrument.size):
+        before += f.instrument[i].weight * s.instrument[i].close
+        index += f.instrument[i].weight * s.instrument[i].price
+    drop = before // 10_000 * level + before % 10_000 * level // 10_000
+    if before - index < max(1, drop):
+        return
+    for i in range(f.instrument.size):
+        s.instrument[i].left = 0
+    story.rounds[2] += 1
+    if keeps(s.ledger):
+        note(s.ledger, day, turn, BREAKER, NOBODY, NOBODY, 0, 0, 0)
 
 
 @kernel
 def open_accounts(
-    day: int, path: int, seed: int, fundamental: I64, fall_bp: int, f: Facts, s: State, outcome: Records
+    day: int, path: int, seed: int, fundamental: I64, fall_bp: int, f: Facts, s: State, story: Story
 ) -> None:
-    """Accrue, mark, measure and call every account with debt, in one pass (M-12, M-19, M-20)."""
-    # Arrays are taken out of the bundles once: inside a loop each extraction would count references.
-    facts, accounts, lenders, need_of, live = f.account, s.account, s.platform, s.need, s.live
-    held, stocks, tally, terms = s.position, s.instrument, s.tally, f.terms
-    list_awake(s)
+    """Accrue, mark, measure and call every account that must be looked at, in one pass (M-12, M-19, M-20)."""
+    # Arrays are taken out of the bundles once: inside a loop each extraction would cost.
+    facts, accounts, lenders, needs, live, look, today = f.account, s.account, s.platform, s.need, s.live, s.look, s.today
+    held, stocks, tally, terms, last_debt, outcome = s.position, s.instrument, s.tally, f.terms, f.last_debt, story.outcome
     for p in range(lenders.size):
         failed = outcome[p].failure_day
         if terms.call_all_after_failure and 0 < failed < day:
-            wake_platform(p, day - 1, f, s)
-        sums, asleep = lenders[p], s.asleep[day, p]
-        sums.loans += asleep.interest
-        sums.own_capital += asleep.interest
-        outcome[p].loan_interest_li += asleep.interest
-        sums.to_cover = asleep.line
-        sums.uncovered = sums.uncovered_fundamental = sums.call = sums.call_fundamental = 0
-    for j in range(s.counts[0]):
+            enliven_platform(p, day, f, s)
+        sums, course = lenders[p], s.course[day, p]
+        sums.loans += course.interest
+        sums.own_capital += course.interest
+        outcome[p].loan_interest_li += course.interest
+        sums.to_cover += course.line
+    lane = np.uint64(lane_of(day, span_of(terms.calendar.size - 1)))
+    telling = keeps(s.ledger)
+    count = 0
+    for j in range(s.counts[LIVE]):
+        if (look[j] >> lane) & np.uint64(1) == 0:
+            continue
         n = live[j]
         fact, now = facts[n], accounts[n]
+        if now.debt == 0:
+            continue
         sums, o = lenders[fact.platform], outcome[fact.platform]
-        charge, now.carry = charge_of(day, now.debt, now.carry, fact, terms.calendar)
-        now.debt += charge
-        sums.loans += charge
-        sums.own_capital += charge
-        o.loan_interest_li += charge
+        today[count] = j
+        count += 1
+        now.looked_day = day
+        if now.moved == 1:
+            charge, now.carry = charge_of(day, now.debt, now.carry, fact, terms.calendar)
+            now.debt += charge
+            now.accrued = day
+            sums.loans += charge
+            sums.own_capital += charge
+            o.loan_interest_li += charge
+            sums.to_cover += (fact.liquidation_bp * now.debt + 9_999) // 10_000
+            if telling and s.ledger.account >= 0:
+                note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, charge, now)
         quoted = now.cash
         deep = now.cash
         for row in rows(fact):
@@ -306,17 +419,34 @@ def open_accounts(
             i = held[row].instrument
             quoted += shares * stocks[i].price
             deep += shares * fundamental[i]
-        line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
-        sums.to_cover += line
+        now.value = quoted
+        quiet = now.call_day == 0 and now.recall == 0 and now.begun == 0 and not telling
+        if quiet and min(quoted, deep) * 10_000 >= fact.warning_bp * last_debt[n]:
+            # Above its line even with the debt of the last day: nothing to measure or to call, no need for today's debt.
+            run_off = terms.call_all_after_failure and 0 < o.failure_day < day
+            needs[j] = 2.0 if run_off or quoted == 0 else fact.liquidation_bp * last_debt[n] / (quoted * 10_000.0)
+            continue
+        if now.moved == 0:
+            before = now.debt
+            roll(n, day, f, s)
+            if telling and s.ledger.account >= 0:
+                note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, now.debt - before, now)
         if min(quoted, deep) * 10_000 < fact.warning_bp * now.debt:
+            line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
             warned = (fact.warning_bp * now.debt + 9_999) // 10_000
             sums.call += max(0, warned - quoted)
             sums.call_fundamental += max(0, warned - deep)
             sums.uncovered += max(0, line - quoted)
             sums.uncovered_fundamental += max(0, line - deep)
-        now.value = quoted
+        if telling and s.ledger.account >= 0:
+            note_account(s.ledger, day, 0, MARK, fact.platform, n, NOBODY, 0, 0, quoted, now)
         if now.call_day > 0:
+            called, amount = now.call_day, now.call_amount
             answer(day, fact, now, o, terms.grace_days)
+            if telling and now.call_day == 0:
+                note_account(s.ledger, day, 0, ANSWER if now.answer_day == day else LAPSE, fact.platform, n, NOBODY, 0, 0, amount, now)
+            elif telling and day == called + terms.grace_days + 1:
+                note_account(s.ledger, day, 0, OVERDUE, fact.platform, n, NOBODY, 0, 0, amount, now)
         if now.call_day == 0 and now.value * 10_000 < fact.warning_bp * now.debt:
             word = words(seed, path, day, STREAM_ANSWERS, n)
             first, second = np.int64(word[0]), np.int64(word[1])
@@ -324,294 +454,113 @@ def open_accounts(
             tally[n].calls += 1
             if tally[n].calls == 1:
                 o.accounts_called += 1
-        need_of[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
+            if telling:
+                note_account(s.ledger, day, 0, CALL, fact.platform, n, NOBODY, 0, 0, now.call_amount, now)
+        if now.call_day > 0:
+            look_tomorrow(j, day, f, s)
+        needs[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
+    s.counts[TODAY] = count
 
 
 @kernel
-def list_awake(s: State) -> None:
-    """Put the live list in the order of accounts, so that a pass over it walks through memory in one direction."""
-    slack, live = s.slack, s.live
-    count = 0
-    for n in range(slack.size):
-        if slack[n] == AWAKE:
-            live[count] = n
-            count += 1
-    s.counts[0] = count
-
-
-@kernel
-def answer(day: int, fact: Record, now: Record, o: Record, grace_days: int) -> None:
-    """Take the money of an open call whose answer arrives today, or lapse a call that is cured (M-20)."""
-    if now.answer_day == day:
-        now.cash += now.call_amount
-        now.value += now.call_amount
-        o.client_paid_li += now.call_amount
-        o.margin_call_unanswered_li -= now.call_amount
-        now.call_day = 0
-    elif now.value * 10_000 >= fact.warning_bp * now.debt:
-        o.margin_call_unanswered_li -= now.call_amount if day <= now.call_day + grace_days else 0  # overdue: it stays
-        now.call_day = 0
-
-
-@kernel
-def call(
-    day: int, word: int, next_word: int, fall_bp: int, fact: Record, now: Record, o: Record, terms: Terms
-) -> None:
-    """Issue a call and decide whether and when it will be answered (M-20)."""
-    now.call_amount = (fact.warning_bp * now.debt + 9_999) // 10_000 - now.value
-    now.call_day = day
-    now.answer_day = 0
-    o.margin_call_issued_li += now.call_amount
-    o.margin_call_unanswered_li += now.call_amount
-    willing = terms.answer_bp[fact.investor_type] * max(0, 100_000_000 - terms.mood_bp * fall_bp) // 100_000_000
-    if terms.grace_days > 0 and word * 10_000 < willing * 4_294_967_296:
-        now.answer_day = day + 1 + next_word * terms.grace_days // 4_294_967_296
-
-
-@kernel
-def need(day: int, fact: Record, now: Record, failed: int, grace_days: int, call_all_after_failure: bool) -> float:
-    """The share of its collateral that keeps an account on its liquidation line; 2 if it must be looked at anyway.
-
-    A float that only screens: who must sell is decided by :func:`triggers`, in integers.
-    """
-    overdue = now.call_day > 0 and day > now.call_day + grace_days
-    run_off = call_all_after_failure and 0 < failed < day
-    if overdue or run_off or now.recall > 0 or now.begun == 1 or now.value == 0:
-        return 2.0
-    share: float = fact.liquidation_bp * now.debt / (now.value * 10_000.0)
-    return share
-
-
-@kernel
-def measure(day: int, s: State, story: Story) -> None:
-    """Keep the day's gross margin call and coverage if they are the worst so far (M-31, M-32)."""
-    for p in range(s.platform.size):
-        sums, o = s.platform[p], story.outcome[p]
-        story.days[day, p].margin_call_li = sums.call
-        if sums.call > o.margin_call_peak_li:
-            o.margin_call_peak_li = sums.call
-            o.margin_call_peak_day = day
-        o.margin_call_peak_fundamental_li = max(o.margin_call_peak_fundamental_li, sums.call_fundamental)
-        if sums.to_cover > 0:
-            # ⌊10⁶ (whole − missing) / whole⌋ = 10⁶ − ⌈10⁶ missing / whole⌉, the form that share_up gives.
-            quoted = PPM - share_up(sums.uncovered, PPM, sums.to_cover)
-            deep = PPM - share_up(sums.uncovered_fundamental, PPM, sums.to_cover)
-            o.margin_coverage_ppm = min(o.margin_coverage_ppm, quoted)
-            o.margin_coverage_fundamental_ppm = min(o.margin_coverage_fundamental_ppm, deep)
-
-
-@kernel
-def pay(day: int, f: Facts, s: State, story: Story) -> None:
-    """Accrue funding interest, take in repayments, pay what is due by tier, recall loans for the rest (M-12, M-17, M-18)."""
-    nights = f.terms.calendar[day] - f.terms.calendar[day - 1]
-    for k in range(f.layer.size):
-        layer, now = f.layer[k], s.layer[k]
-        rate = layer.rate_bp if day < layer.switch_day else layer.rate_after_bp
-        charge, now.carry = interest(now.amount, rate, nights, now.carry)
-        now.amount += charge
-        s.platform[layer.platform].own_capital -= charge
-        story.outcome[layer.platform].funding_interest_li += charge
+def recall_loans(day: int, f: Facts, s: State) -> None:
+    """Call the same share of every loan of a platform, rounded up, so that what is missing comes in (M-18)."""
     for p in range(f.platform.size):
-        lender, o = s.platform[p], story.outcome[p]
-        lender.cash += lender.in_transit
-        lender.in_transit = 0
-        o.redemption_segregated_li = f.due[day, p].segregated
-        o.redemption_due_li = f.due[day, p].own
-        if o.failure_day == 0:
-            pay_by_tier(lender, s.layer[p], o, f.terms.pool_haircut_bp)
-        unpaid = o.redemption_due_li - o.redemption_paid_li
-        story.days[day, p].unpaid_li = unpaid
-        if unpaid > 0 and o.failure_day == 0:
-            if o.first_unpaid_day == 0:
-                o.first_unpaid_day = day
-            if unpaid > lender.recalled:
-                wake_platform(p, day, f, s)
-                recall_loans(p, unpaid - lender.recalled, f, s)
+        lender = s.platform[p]
+        if lender.to_recall == 0:
+            continue
+        enliven_platform(p, day, f, s)
+        loans = lender.loans
+        part = min(lender.to_recall, loans)
+        for j in range(s.counts[LIVE]):
+            n = s.live[j]
+            now = s.account[n]
+            if f.account[n].platform == p and now.debt > 0:
+                if now.moved == 0:
+                    roll(n, day, f, s)
+                more = min(share_up(now.debt, part, loans), now.debt - now.recall)
+                now.recall += more
+                lender.recalled += more
+                s.need[j] = 2.0
+                if now.looked_day != day:
+                    now.looked_day = day
+                    now.value = now.cash + shares_value(f.account[n], s.position, s.instrument)
+                    s.today[s.counts[TODAY]] = j
+                    s.counts[TODAY] += 1
+                if keeps(s.ledger) and more > 0:
+                    note_account(s.ledger, day, 0, RECALL, p, n, NOBODY, 0, 0, more, now)
 
 
 @kernel
-def pay_by_tier(lender: Record, line: Record, o: Record, haircut_bp: int) -> None:
-    """Pay what is due from cash, then the pool, then the bank line (M-17)."""
-    need = o.redemption_due_li - o.redemption_paid_li
-    sold, brought = sell_pool(need - lender.cash, lender.pool, haircut_bp)
-    lender.pool -= sold
-    lender.cash += brought
-    lender.own_capital -= sold - brought
-    o.pool_loss_li += sold - brought
-    drawn = min(max(0, need - lender.cash), lender.line)
-    lender.line -= drawn
-    lender.cash += drawn
-    line.amount += drawn
-    o.line_drawn_li += drawn
-    paid = min(need, lender.cash)
-    lender.cash -= paid
-    lender.claims -= paid
-    o.redemption_paid_li += paid
-
-
-@kernel
-def recall_loans(p: int, missing: int, f: Facts, s: State) -> None:
-    """Call the same share of every loan of a platform, rounded up, so that ``missing`` comes in (M-18)."""
-    loans = s.platform[p].loans
-    part = min(missing, loans)
-    for j in range(s.counts[0]):
-        now = s.account[s.live[j]]
-        if f.account[s.live[j]].platform == p:
-            more = min(share_up(now.debt, part, loans), now.debt - now.recall)
-            s.need[j] = 2.0
-            now.recall += more
-            s.platform[p].recalled += more
-
-
-@kernel
-def repay(amount: int, now: Record, lender: Record, o: Record) -> None:
-    """Book a repayment of an account: debt and recall fall, the platform has the money tomorrow (M-25)."""
-    now.debt -= amount
-    lender.loans -= amount
-    lender.repaid_today += amount
-    o.repaid_li += amount
-    lifted = min(now.recall, amount)
-    if now.debt == 0:
-        lifted = now.recall
-    now.recall -= lifted
-    lender.recalled -= lifted
-
-
-@kernel
-def shares_value(fact: Record, held: Records, instrument: Records) -> int:
-    """The value of an account's shares at current quoted prices, 厘 (M-3)."""
-    total = 0
-    for row in rows(fact):
-        total += held[row].shares * instrument[held[row].instrument].price
-    return total
-
-
-@kernel
-def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: int) -> int:
-    """The value v to sell so that m is back on the restore line, or ``most`` if no sale can do it (M-21).
-
-    ``shortfall`` is restore line × D − 10⁴ A, positive, in 厘 × bp. Source: (A − v) / (D − v (1 − c)) = ρ.
-    """
-    # Fields are narrow and unsigned: as plain Python, their products would be too.
-    denominator: int = np.int64(restore_bp) * (10_000 - cost_share_bp) - 100_000_000  # type: ignore[assignment]
-    if denominator <= 0:
-        return most
-    ratio = 10_000 / denominator
-    if shortfall * ratio > 1.1 * most:
-        return most
-    return part_up(ratio, 10_000, shortfall, denominator)
-
-
-@kernel
-def triggers(
-    day: int, fact: Record, now: Record, failed: int, grace_days: int, call_all_after_failure: bool
-) -> tuple[bool, bool, bool]:
-    """Whether an account must sell now: by its line or an overdue call, by a recall, in full (M-21)."""
-    by_line = now.value * 10_000 < fact.liquidation_bp * now.debt
-    if now.served_day == day:
-        return by_line, False, by_line and now.begun == 1
-    overdue = now.call_day > 0 and day > now.call_day + grace_days
-    run_off = call_all_after_failure and 0 < failed < day
-    return by_line or overdue, now.recall > 0, run_off or now.begun == 1
-
-
-@kernel
-def respond(day: int, worst: float, f: Facts, s: State, story: Story) -> bool:
+def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story) -> bool:
     """Ask every account with debt whether it must sell; write orders and demand; say whether anybody ordered (M-21, M-22).
 
     ``worst`` is the lowest price of the day over its opening price, 1 in the first round. An account that stays on its
     line if all its collateral falls that far is passed over; the test itself is in integers.
     """
-    facts, accounts, lenders, need_of, live, seller = f.account, s.account, s.platform, s.need, s.live, s.seller
-    held, offers, stocks, instruments = s.position, s.offer, s.instrument, f.instrument
-    terms, outcome = f.terms, story.outcome
+    facts, accounts, lenders, needs, live, seller = f.account, s.account, s.platform, s.need, s.live, s.seller
+    held, offers, stocks, instruments, positions = s.position, s.offer, s.instrument, f.instrument, f.position
+    terms, outcome, today = f.terms, story.outcome, s.today
+    telling = keeps(s.ledger)
     sellers = 0
-    for j in range(s.counts[0]):
-        if need_of[j] < worst * (1.0 - SCREEN_SLACK):
+    for k in range(s.counts[TODAY]):
+        j = today[k]
+        if needs[j] < worst * (1.0 - SCREEN_SLACK):
             continue
         n = live[j]
         fact, now = facts[n], accounts[n]
         if now.debt == 0:
             continue
+        if now.moved == 0 and now.accrued < day:
+            roll(n, day, f, s)
         if now.served_day == day or worst < 1.0:
             now.value = now.cash + shares_value(fact, held, stocks)
         o = outcome[fact.platform]
         by_line, by_recall, in_full = triggers(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
-        if by_line or by_recall or in_full:
-            now.served_day = day
-            need_of[j] = 2.0
-            in_full = in_full or (by_line and fact.full_sale == 1)
-            amount = sale(by_line, by_recall, in_full, fact, now, lenders[fact.platform], o, terms.cost_share_bp)
-            if amount > 0 and spread(amount, fact, held, offers, stocks, instruments):
-                seller[sellers] = n
-                sellers += 1
-                if now.forced_day == 0:
-                    o.accounts_forced += 1
-                if now.forced_day < day:
-                    story.days[day, fact.platform].accounts_forced += 1
-                now.forced_day = day
-    s.counts[1] = sellers
+        if not (by_line or by_recall or in_full):
+            continue
+        now.served_day = day
+        needs[j] = 2.0
+        if now.moved == 0:
+            move(n, day, f, s)
+        in_full = in_full or (by_line and fact.full_sale == 1)
+        cash = now.cash
+        amount, everything = sale(day, by_line, by_recall, in_full, fact, now, lenders[fact.platform], o, terms)
+        if telling and now.cash < cash:
+            note_account(s.ledger, day, turn, REPAY_CASH, fact.platform, n, NOBODY, 0, 0, cash - now.cash, now)
+        if amount == 0 or (terms.batches > 1 and now.forced_day == day):
+            continue
+        if spread(amount, everything, terms.displace, fact, held, offers, positions, stocks, instruments):
+            seller[sellers] = n
+            sellers += 1
+            if now.forced_day == 0:
+                o.accounts_forced += 1
+            if now.forced_day < day:
+                story.days[day, fact.platform].accounts_forced += 1
+                now.batch = batch_of(day, now, terms.batches)
+            now.forced_day = day
+            if telling:
+                note_orders(day, turn, n, f, s)
+    s.counts[SELLERS] = sellers
     return sellers > 0
 
 
 @kernel
-def sale(
-    by_line: bool, by_recall: bool, in_full: bool, fact: Record, now: Record, lender: Record, o: Record, cost_share_bp: int
-) -> int:
-    """Repay from cash; the value that an account, marked at current prices, must sell after that, 厘 (M-21)."""
-    held = now.value - now.cash
-    paid = min(now.cash, now.debt if by_line or in_full else now.recall)
-    if paid > 0:
-        now.cash -= paid
-        repay(paid, now, lender, o)
-    if now.debt == 0:
-        return 0
-    amount = 0
-    if in_full:
-        amount = held
-    else:
-        shortfall = fact.restore_bp * now.debt - 10_000 * (held + now.cash)
-        if by_line and shortfall > 0:
-            amount = amount_to_sell(shortfall, fact.restore_bp, cost_share_bp, held)
-        if by_recall:
-            net = 10_000 - cost_share_bp
-            amount = max(amount, (now.recall * 10_000 + net - 1) // net)
-    if amount >= held and amount > 0:
-        now.begun = 1
-    return amount
-
-
-@kernel
-def spread(
-    amount: int, fact: Record, held: Records, offers: Records, stocks: Records, instruments: Records
-) -> bool:
-    """Order an amount pro rata to value from the positions that may be sold today, in whole lots; False if none may (M-22)."""
-    offered = 0
-    for row in rows(fact):
-        stock = stocks[held[row].instrument]
-        if stock.left > 0:
-            offered += offers[row].sellable * stock.price
-    if offered == 0:
-        return False
-    ratio = amount / offered
-    for row in rows(fact):
-        mine, i = offers[row], held[row].instrument
-        stock = stocks[i]
-        wanted = 0
-        if stock.left > 0 and mine.sellable > 0:
-            wanted = mine.sellable
-            if amount < offered:
-                wanted = min(wanted, whole_lots(part_up(ratio, amount, mine.sellable, offered), instruments[i].lot))
-            stock.demand += wanted
-        mine.order = wanted
-    return True
+def note_orders(day: int, turn: int, n: int, f: Facts, s: State) -> None:
+    """Record the orders of an account."""
+    for row in rows(f.account[n]):
+        mine, i = s.offer[row], s.position[row].instrument
+        if mine.order > 0:
+            note_account(
+                s.ledger, day, turn, ORDER, f.account[n].platform, n, i, mine.order, s.instrument[i].price, mine.order - mine.own,
+                s.account[n])
 
 
 @kernel
 def fill_orders(f: Facts, s: State) -> None:
     """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23)."""
     facts, held, offers, stocks, seller = f.account, s.position, s.offer, s.instrument, s.seller
-    for j in range(s.counts[1]):
+    for j in range(s.counts[SELLERS]):
         fact = facts[seller[j]]
         for row in rows(fact):
             mine = offers[row]
@@ -622,33 +571,40 @@ def fill_orders(f: Facts, s: State) -> None:
 
 
 @kernel
-def move_prices(day: int, f: Facts, s: State) -> float:
-    """Move prices by the day's cumulative sales, close what is rationed or locked; the lowest price over opening (M-24)."""
+def move_prices(day: int, turn: int, f: Facts, s: State, story: Story) -> float:
+    """Move prices by the day's cumulative sales, close what is rationed, locked or broken off; the lowest price over opening (M-24)."""
     worst = 1.0
+    span = span_of(f.terms.calendar.size - 1)
     for i in range(f.instrument.size):
         fact, now = f.instrument[i], s.instrument[i]
         now.price_before = now.price
         if now.demand > 0:
             rationed = now.demand > now.left
             now.sold_today += now.filled
-            drop = fall(f.terms.impact, f.terms.impact_coefficient, fact.sigma, now.sold_today, fact.volume)
+            drop = fall(f.terms.impact, fact, now.opening, now.sold_today - now.buyers)
             now.price = price_after(now.opening, now.price, now.low, fact.tick, drop)
             now.left -= now.filled
-            if rationed or sealed(now.price, now.close, now.low, fact.limit_bp):
+            if keeps(s.ledger):
+                note(s.ledger, day, turn, RATIONED if rationed else PRICE, NOBODY, i, now.filled, now.price, 0)
+            if rationed or sealed(now):
                 now.left = 0
             now.demand = now.filled = 0
-            if now.price < now.floor:
-                watch(day, i, now.price, f, s)
         worst = min(worst, now.price / now.opening)
+    break_off(day, turn, f, s, story)
+    for i in range(f.instrument.size):
+        now = s.instrument[i]
+        if now.price < now.price_before and now.price < s.bound[i, lane_of(day, span)]:
+            watch(day, i, now.price, True, f, s)
     return worst
 
 
 @kernel
-def settle(day: int, f: Facts, s: State, story: Story) -> None:
+def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
     """Pay for the fills, charge the costs, repay debt; the rest is the client's (M-25)."""
     facts, accounts, held, offers, tally = f.account, s.account, s.position, s.offer, s.tally
     stocks, costs = s.instrument, f.instrument
-    for j in range(s.counts[1]):
+    telling = keeps(s.ledger)
+    for j in range(s.counts[SELLERS]):
         n = s.seller[j]
         fact, now = facts[n], accounts[n]
         lender, o = s.platform[fact.platform], story.outcome[fact.platform]
@@ -656,40 +612,52 @@ def settle(day: int, f: Facts, s: State, story: Story) -> None:
             mine = offers[row]
             if mine.order > 0:
                 i = held[row].instrument
-                gross = mine.order * ((stocks[i].price_before + stocks[i].price) // 2)
+                stock = stocks[i]
+                price = (stock.price_before + stock.price) // 2
+                gross = mine.order * price
                 cost = (gross * costs[i].cost_bp + 9_999) // 10_000
                 paid = min(now.debt, gross - cost)
+                displaced = max(0, mine.order - mine.own)
                 held[row].shares -= mine.order
                 mine.sellable -= mine.order
-                mine.order = 0
                 now.cash += gross - cost - paid
                 tally[n].sold += gross
                 repay(paid, now, lender, o)
                 o.sold_li += gross
                 o.selling_cost_li += cost
+                o.displaced_li += displaced * price
+                stock.displaced += displaced
+                stock.displaced_li += displaced * price
+                stock.received += gross
                 story.days[day, fact.platform].sold_li += gross
+                if telling:
+                    note_account(s.ledger, day, turn, FILL, fact.platform, n, i, mine.order, price, gross, now)
+                    note_account(s.ledger, day, turn, COST, fact.platform, n, i, 0, 0, cost, now)
+                    note_account(s.ledger, day, turn, REPAY, fact.platform, n, i, 0, 0, paid, now)
+                mine.order = 0
 
 
 @kernel
 def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
     """Rounds of forced sales until nobody must sell, or the round limit (M-21 to M-25)."""
     worst = 1.0
-    for r in range(f.terms.rounds_max):
-        if not respond(day, worst, f, s, story):
+    for turn in range(1, f.terms.rounds_max + 1):
+        if not respond(day, turn, worst, f, s, story):
             return
         fill_orders(f, s)
-        worst = move_prices(day, f, s)
-        settle(day, f, s, story)
-        story.rounds[0] = max(story.rounds[0], r + 1)
+        worst = move_prices(day, turn, f, s, story)
+        settle(day, turn, f, s, story)
+        story.rounds[0] = max(story.rounds[0], turn)
     story.rounds[1] += 1
 
 
 @kernel
-def write_off(f: Facts, s: State, outcome: Records) -> None:
-    """Write off what accounts with nothing left still owe; accounts without debt are finished (M-26)."""
-    facts, accounts, held, live, need_of = f.account, s.account, s.position, s.live, s.need
-    for j in range(s.counts[0]):
-        if need_of[j] < 1.0 - SCREEN_SLACK:
+def write_off(day: int, f: Facts, s: State, outcome: Records) -> None:
+    """Write off what accounts with nothing left still owe (M-26)."""
+    facts, accounts, held, live, needs = f.account, s.account, s.position, s.live, s.need
+    for k in range(s.counts[TODAY]):
+        j = s.today[k]
+        if needs[j] < 1.0 - SCREEN_SLACK:
             continue  # only an account that was looked at can be finished
         n = live[j]
         fact, now = facts[n], accounts[n]
@@ -699,143 +667,98 @@ def write_off(f: Facts, s: State, outcome: Records) -> None:
             lender.deficit_today += now.debt
             lender.loans -= now.debt
             lender.recalled -= now.recall
+            if keeps(s.ledger):
+                note_account(s.ledger, day, 0, WRITE_OFF, fact.platform, n, NOBODY, 0, 0, now.debt, now)
             now.recall = 0
             now.debt = 0
             outcome[fact.platform].accounts_in_deficit += 1
         if now.debt == 0:
-            s.slack[n] = FINISHED
+            s.look[j] = 0
+        elif now.served_day == day or now.recall > 0:
+            look_tomorrow(j, day, f, s)
 
 
 @kernel
-def has_shares(fact: Record, held: Records) -> bool:
-    """Whether an account still holds a share."""
-    for row in rows(fact):  # noqa: SIM110  (compiled code knows no generator expressions)
-        if held[row].shares > 0:
-            return True
-    return False
-
-
-@kernel
-def layer_sums(p: int, layer: Records, now: Records) -> tuple[int, int]:
-    """Junior and senior funding of platform p, legal amounts in 厘; the bank line is senior."""
-    junior = 0
-    senior = 0
-    for k in range(layer.size):
-        if layer[k].platform == p:
-            if layer[k].junior == 1:
-                junior += now[k].amount
-            else:
-                senior += now[k].amount
-    return junior, senior
-
-
-@kernel
-def absorb_deficit(p: int, f: Facts, s: State, o: Record) -> None:
-    """Send the day's deficits of platform p down the waterfall (M-27)."""
-    lender = s.platform[p]
-    junior, senior = layer_sums(p, f.layer, s.layer)
-    s.room[0] = lender.reserve
-    s.room[1] = lender.own_capital
-    s.room[2] = junior - o.absorbed_by_junior_li
-    s.room[3] = senior - o.absorbed_by_senior_li
-    s.room[4] = lender.claims - o.absorbed_by_claims_li
-    absorb(lender.deficit_today, s.room, s.taken)
-    lender.reserve -= s.taken[0]
-    lender.own_capital -= s.taken[1]
-    o.absorbed_by_reserve_li += s.taken[0]
-    o.absorbed_by_own_capital_li += s.taken[1]
-    o.absorbed_by_junior_li += s.taken[2]
-    o.absorbed_by_senior_li += s.taken[3]
-    o.absorbed_by_claims_li += s.taken[4]
-    o.deficit_li += lender.deficit_today
-    lender.deficit_today = 0
-
-
-@kernel
-def close(day: int, f: Facts, s: State, story: Story) -> None:
-    """Absorb the day's deficits, decide failure, remember impact (M-24, M-27, M-28)."""
-    for p in range(f.platform.size):
-        lender, o = s.platform[p], story.outcome[p]
-        if lender.deficit_today > 0:
-            absorb_deficit(p, f, s, o)
-        lender.in_transit = lender.repaid_today
-        lender.repaid_today = 0
-        own_funds = lender.reserve + lender.own_capital
-        if own_funds <= 0 and o.own_funds_exhausted_day == 0:
-            o.own_funds_exhausted_day = day
-        late = f.due[max(0, day - f.terms.payment_grace_days), p].own
-        if o.failure_day == 0 and (own_funds <= 0 or o.redemption_paid_li < late):
-            o.failure_day = day
-        story.days[day, p].deficit_li = o.deficit_li
-        story.days[day, p].own_funds_li = own_funds
+def close_market(day: int, f: Facts, s: State, story: Story) -> None:
+    """Remember impact, write the tape (M-24)."""
     for i in range(f.instrument.size):
-        stock = s.instrument[i]
+        stock, tape = s.instrument[i], story.tape[day, i]
         if stock.price < stock.opening:
             drop = (stock.opening - stock.price) * PPB // stock.opening
-            stock.keep, stock.gap = decay(stock.keep, stock.gap, drop, f.terms.permanent_bp)
+            lasting = lasting_bp(f.terms.impact, f.instrument[i], stock.sold_today - stock.buyers)
+            stock.keep, stock.gap = decay(stock.keep, stock.gap, drop, lasting)
         stock.close = stock.price
-        story.tape[day, i].quoted = stock.price
-        story.tape[day, i].sold_shares = stock.sold_today
+        tape.quoted = stock.price
+        tape.sold_shares = stock.sold_today
+        tape.displaced_shares = stock.displaced
+        tape.displaced_li = stock.displaced_li
+        tape.sold_li = stock.received
 
 
 @kernel
-def hole(fact: Record, now: Record, fundamental: I64, f: Facts, s: State) -> int:
-    """The debt of an account that its collateral would not cover at fundamental prices less costs, 厘 (M-30)."""
+def hole(fact: Record, debt: int, cash: int, held: Records, prices: I64, cost_bp: int) -> int:
+    """The debt of an account that its collateral would not cover at some prices less the cost of selling, 厘 (M-30)."""
     worth = 0
     for row in rows(fact):
-        worth += s.position[row].shares * fundamental[s.position[row].instrument]
-    left: int = max(0, now.debt - net_of_cost(worth, f.terms.selling_cost_bp) - now.cash)
+        worth += np.int64(held[row].shares) * prices[held[row].instrument]
+    left: int = max(0, debt - worth * (10_000 - cost_bp) // 10_000 - cash)
     return left
 
 
 @kernel
 def finish(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
     """Write the last day's holes and balances into the outcome (M-29, M-37)."""
-    list_awake(s)
-    for j in range(s.counts[0]):
+    last = f.terms.calendar.size - 1
+    for j in range(s.counts[LIVE]):
         n = s.live[j]
-        outcome[f.account[n].platform].deficit_unrealised_li += hole(f.account[n], s.account[n], fundamental, f, s)
-    for n in range(f.account.size):
-        outcome[f.account[n].platform].account_cash_end_li += s.account[n].cash
-    for p in range(f.platform.size):
-        lender, o = s.platform[p], outcome[p]
-        o.junior_end_li, o.senior_end_li = layer_sums(p, f.layer, s.layer)
-        o.unpaid_end_li = o.redemption_due_li - o.redemption_paid_li
-        o.loans_end_li, o.in_transit_end_li = lender.loans, lender.in_transit
-        o.cash_end_li, o.pool_end_li, o.claims_end_li = lender.cash, lender.pool, lender.claims
-        o.reserve_end_li, o.own_capital_end_li = lender.reserve, lender.own_capital
+        fact, now = f.account[n], s.account[n]
+        if now.debt > 0:
+            if now.moved == 0:
+                roll(n, last, f, s)
+            outcome[fact.platform].deficit_unrealised_li += hole(fact, now.debt, now.cash, s.position, fundamental, f.terms.selling_cost_bp)
+        outcome[fact.platform].account_cash_end_li += now.cash - fact.cash
+    finish_platforms(f, s, outcome)
 
 
 @kernel
-def run_path(path: int, seed: int, fundamental: I64, factor_bp: I64, f: Facts, s: State, story: Story) -> None:
-    """Run the cascade over all days of one path; ``fundamental`` is days 0..T × instruments, ``factor_bp`` days 0..T."""
+def run_path(
+    path: int, seed: int, fundamental: I64, factor_bp: I64, closed: U8, f: Facts, s: State, story: Story
+) -> None:
+    """Run the cascade over all days of one path.
+
+    ``fundamental`` (厘) and ``closed`` (0 or 1) are days 0..T × instruments, ``factor_bp`` days 0..T. The bounds and the list of
+    accounts in the state must be those of the path (see :func:`look_everywhere` and ``engine``).
+    """
     begin(f, s)
-    begin_story(f, s, story)
+    begin_story(f, story)
     for day in range(1, f.terms.calendar.size):
-        open_market(day, fundamental[day], f, s, story.tape)
-        open_accounts(day, path, seed, fundamental[day], max(0, 10_000 - factor_bp[day]), f, s, story.outcome)
+        fall_bp = max(0, 10_000 - factor_bp[day])
+        open_market(day, fundamental[day], closed[day], fall_bp, f, s, story)
+        open_platforms(s)
+        open_accounts(day, path, seed, fundamental[day], fall_bp, f, s, story)
         measure(day, s, story)
         pay(day, f, s, story)
+        recall_loans(day, f, s)
         sell_in_rounds(day, f, s, story)
-        write_off(f, s, story.outcome)
-        close(day, f, s, story)
+        write_off(day, f, s, story.outcome)
+        close_platforms(day, f, s, story)
+        close_market(day, f, s, story)
     finish(fundamental[fundamental.shape[0] - 1], f, s, story.outcome)
 
 
 @kernel
-def hold(fundamental: I64, f: Facts, loss: I64) -> None:
+def hold(fundamental: I64, f: Facts, s: State, loss: I64) -> None:
     """The loss of each platform if nobody is called and nobody sells: holes at the horizon (M-30, holding)."""
     loss[:] = 0
-    facts, position, last = f.account, f.position, fundamental[fundamental.shape[0] - 1]
-    for n in range(facts.size):
-        if f.last_debt[n] > 0:
-            fact = facts[n]
-            worth = 0
-            for row in rows(fact):
-                worth += position[row].shares * last[position[row].instrument]
-            loss[fact.platform] += max(0, f.last_debt[n] - net_of_cost(worth, f.terms.selling_cost_bp) - fact.cash)
+    last = fundamental[fundamental.shape[0] - 1]
+    for k in range(s.counts[LISTED]):
+        if on_path(s.paths, k, s.counts[LANE]):
+            n = s.listed[k]
+            fact = f.account[n]
+            if f.last_debt[n] > 0:
+                loss[fact.platform] += hole(fact, f.last_debt[n], fact.cash, f.position, last, f.terms.selling_cost_bp)
 
 
 def without_impact(f: Facts) -> Facts:
     """The same facts with the impact law `none`: the second of the three columns (M-30)."""
-    return f._replace(terms=f.terms._replace(impact=IMPACT_NONE))
+    return f._replace(terms=f.terms._replace(impact=f.terms.impact._replace(law=IMPACT_NONE)))

@@ -11,15 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stresslab.kernels.ledger import EVENT, Ledger
 from stresslab.kernels.liquidity import LAYERS, Impact
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 Records = Any  # an array of records; numpy's stubs have no type for fields
 Record = Any
 
-#: Marks in the array of slacks, which are ≥ 0 for a sleeping account.
-AWAKE, FINISHED = -1, -2
+#: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
+LANES = 64
+#: Places in ``State.counts``.
+LIVE, TODAY, SELLERS, LISTED, LANE, ALL_LIVE = range(6)
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
@@ -38,38 +45,41 @@ ACCOUNT = _record(
 NEVER = 65_535
 #: The cost price is in 厘 a share, 0 where it is unknown.
 POSITION = _record("instrument:u4", "shares:i4", "sellable:i4", "cost_price:u4")
-#: Positions again, grouped by instrument: rows first to last − 1 of an instrument.
-HOLDING = _record("account:u4", "shares:i4")
 #: Prices and ticks in 厘, sigma daily, volume and capacity in shares a day, weight in shares of the index; theta is
-#: (shares outstanding / volume)^¼ of the law `almgren`.
+#: (shares outstanding / volume)^¼ of the law `almgren`. Holders are rows first to last − 1 of ``Facts.holder``.
 INSTRUMENT = _record(
     "price", "tick", "lot", "min_order", "volume", "capacity", "cost_bp", "weight", "sigma:f8", "theta:f8", "first:u8", "last:u8"
 )
-PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims")
+#: The last two follow from the accounts: how many have debt, and their cash.
+PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims", "indebted", "account_cash", "loans")
 #: Cumulative amounts due, days 0..T × platforms: from the platform's own tiers, and from segregated money.
 DUE = _record("own", "segregated")
-#: Funding layers; row p is the bank line of platform p, the layers of the book follow.
-#: What the accounts that sleep add to a day: interest charged, and liquidation line × debt.
+#: What accounts that neither pay nor sell add to a day: interest charged, and liquidation line × debt.
 SCHEDULE = _record("interest", "line")
+#: Funding layers; row p is the bank line of platform p, the layers of the book follow.
 LAYER = _record("platform:u4", "amount", "rate_bp", "rate_after_bp", "switch_day", "junior")
+#: A position as the screens read it: share of the account's warning line × last debt that one 厘 of its price covers.
+WEIGHT = _record("instrument:u4", "share:f4")
 
-#: What an account is today; `value` is its collateral A at the last exact mark.
+#: What an account is today; `value` is its collateral A at the last exact mark, `debt` holds after day `accrued`. An
+#: account is `moved` once its debt has left the course that interest alone would take.
 ACCOUNT_STATE = _record(
-    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "call_day:u2", "answer_day:u2", "served_day:u2",
-    "forced_day:u2", "begun:u1",
+    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "accrued:u2", "call_day:u2", "answer_day:u2", "served_day:u2",
+    "forced_day:u2", "looked_day:u2", "batch:u1", "begun:u1", "moved:u1",
 )
 #: What happened to an account on the path.
 ACCOUNT_TALLY = _record("calls", "deficit", "sold")
 #: The instrument is repeated, so that a mark reads one array.
 POSITION_STATE = _record("instrument:u4", "shares:i4")
-OFFER_STATE = _record("sellable:i4", "order:i4")
+#: `own` is the part of an order that is not displaced (M-48).
+OFFER_STATE = _record("sellable:i4", "order:i4", "own:i4")
 INSTRUMENT_STATE = _record(
-    "close", "price", "price_before", "low", "opening", "sold_today", "left", "keep", "gap", "demand", "filled", "locked",
-    "floor",
+    "close", "price", "price_before", "low", "limit_bp", "opening", "buyers", "sold_today", "left", "keep", "gap", "demand", "filled",
+    "displaced", "displaced_li", "received", "locked",
 )
 PLATFORM_STATE = _record(
     "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
-    "deficit_today", "to_cover", "uncovered", "uncovered_fundamental", "call", "call_fundamental",
+    "deficit_today", "to_cover", "uncovered", "uncovered_fundamental", "call", "call_fundamental", "to_recall", "all_live",
 )
 LAYER_STATE = _record("amount", "carry")
 
@@ -77,7 +87,7 @@ LAYER_STATE = _record("amount", "carry")
 OUTCOME = _record(
     "accounts_with_debt", "own_funds_before_li", "margin_call_peak_li", "margin_call_peak_day",
     "margin_call_peak_fundamental_li", "margin_call_issued_li", "margin_call_unanswered_li", "margin_coverage_ppm",
-    "margin_coverage_fundamental_ppm", "accounts_called", "accounts_forced", "accounts_in_deficit", "sold_li",
+    "margin_coverage_fundamental_ppm", "accounts_called", "accounts_forced", "accounts_in_deficit", "sold_li", "displaced_li",
     "selling_cost_li", "client_paid_li", "repaid_li", "loan_interest_li", "funding_interest_li", "pool_loss_li",
     "deficit_li", "absorbed_by_reserve_li", "absorbed_by_own_capital_li", "absorbed_by_junior_li",
     "absorbed_by_senior_li", "absorbed_by_claims_li", "deficit_unrealised_li", "redemption_due_li",
@@ -88,7 +98,7 @@ OUTCOME = _record(
 #: What each day says of each platform: ``glossary.DAY_MEASURES``.
 DAY = _record("margin_call_li", "deficit_li", "own_funds_li", "unpaid_li", "sold_li", "accounts_forced")
 #: What each day says of each instrument.
-TAPE = _record("quoted", "locked", "sold_shares")
+TAPE = _record("quoted", "locked", "sold_shares", "displaced_shares", "sold_li", "displaced_li")
 
 
 class Terms(NamedTuple):
@@ -111,27 +121,31 @@ class Terms(NamedTuple):
     batches: int
     minimum_sale: int
     displace: bool
-    watch_pct: int = 3  # how far below a price its floor is set; changes the speed, never a result
+    # These two change the speed, never a result.
+    watch_pct: int = 3  # how far below prices without impact the first bounds are set
+    crowd_pct: int = 50  # share of live accounts from which on all are looked at daily
 
 
 class Facts(NamedTuple):
-    """Everything that a path reads and never writes; made by :func:`make_facts`."""
+    """Everything that a path reads and never writes; made by :func:`cascade.make_facts`."""
 
     account: Records
     position: Records
     instrument: Records
+    limit_bp: NDArray[np.uint16]  # days 0..T × instruments
     platform: Records
     due: Records  # days 0..T × platforms
     layer: Records
     terms: Terms
-    holding: Records
-    slack: I64  # of each account at the first floors: what it may lose before it must be looked at, or a mark
+    holder: U32  # accounts grouped by instrument, once for each position
+    weight: Records  # of each position
+    cover: F32  # of each account: the share of its warning line × last debt that its cash covers
     last_debt: I64  # of each account: its debt on the last day if it neither pays nor sells
     schedule: Records  # days 0..T × platforms, of all accounts with debt
 
 
 class State(NamedTuple):
-    """Everything that a path writes while it runs; reset by :func:`begin`."""
+    """Everything that a path writes while it runs; :func:`cascade.begin` resets what the path before it wrote."""
 
     account: Records
     tally: Records
@@ -140,14 +154,22 @@ class State(NamedTuple):
     instrument: Records
     platform: Records
     layer: Records
-    slack: I64  # of each sleeping account, or a mark
-    asleep: Records  # the schedule less the accounts that woke
-    live: U64  # accounts awake; counts[0] of them
-    need: NDArray[np.float64]  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
-    seller: U64  # accounts with orders in this round; counts[1] of them
+    course: Records  # the schedule less the accounts that moved
+    live: U32  # accounts that this path may touch; counts[LIVE] of them
+    slot: NDArray[np.int32]  # of each account: its place in `live`, or −1
+    look: U64  # of each live account: the lanes (days) on which it must be looked at
+    need: F64  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
+    today: U32  # places in `live` that are looked at today; counts[TODAY] of them
+    seller: U32  # accounts with orders in this round; counts[SELLERS] of them
     counts: I64
     room: I64
     taken: I64
+    bound: F32  # instruments × lanes: prices of this path are not below it, or it is lowered
+    lowest: F32  # instruments × lanes: the lowest bound of each path of the group
+    lane: F32  # scratch of one account's lanes
+    listed: U32  # accounts that any path of the group may touch; counts[LISTED] of them
+    paths: U64  # of each listed account: the paths of the group that may touch it
+    ledger: Ledger
 
 
 class Story(NamedTuple):
@@ -156,7 +178,7 @@ class Story(NamedTuple):
     outcome: Records  # platforms
     days: Records  # days 0..T × platforms, day 0 empty
     tape: Records  # days 0..T × instruments, day 0 empty
-    rounds: I64  # [most rounds on a day, days at the round limit]
+    rounds: I64  # [most rounds on a day, days at the round limit, days on which the breaker ended selling]
 
 
 def records(dtype: np.dtype[np.void], *shape: int) -> Records:
@@ -164,26 +186,9 @@ def records(dtype: np.dtype[np.void], *shape: int) -> Records:
     return np.zeros(shape, dtype).view(np.recarray)
 
 
-def new_state(facts: Facts) -> State:
-    """A state of the right shape for these facts, to be reset by :func:`begin` for each path."""
-    n = facts.account.size
-    return State(
-        account=records(ACCOUNT_STATE, n),
-        tally=records(ACCOUNT_TALLY, n),
-        position=records(POSITION_STATE, facts.position.size),
-        offer=records(OFFER_STATE, facts.position.size),
-        instrument=records(INSTRUMENT_STATE, facts.instrument.size),
-        platform=records(PLATFORM_STATE, facts.platform.size),
-        layer=records(LAYER_STATE, facts.layer.size),
-        slack=np.zeros(n, np.int64),
-        asleep=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size),
-        live=np.zeros(n, np.uint64),
-        need=np.zeros(n, np.float64),
-        seller=np.zeros(n, np.uint64),
-        counts=np.zeros(2, np.int64),
-        room=np.zeros(LAYERS, np.int64),
-        taken=np.zeros(LAYERS, np.int64),
-    )
+def new_ledger(most: int = 0, account: int = -1) -> Ledger:
+    """A ledger for so many events, of one account or of all (−1); of none by default, which records nothing."""
+    return Ledger(records(EVENT, most), np.zeros(1, np.int64), account)
 
 
 def new_story(facts: Facts) -> Story:
@@ -193,5 +198,35 @@ def new_story(facts: Facts) -> Story:
         outcome=records(OUTCOME, facts.platform.size),
         days=records(DAY, days, facts.platform.size),
         tape=records(TAPE, days, facts.instrument.size),
-        rounds=np.zeros(2, np.int64),
+        rounds=np.zeros(3, np.int64),
+    )
+
+
+def blank_state(facts: Facts, ledger: Ledger) -> State:
+    """A state of the right shape for these facts; :func:`cascade.new_state` fills it."""
+    n = facts.account.size
+    return State(
+        account=records(ACCOUNT_STATE, n),
+        tally=records(ACCOUNT_TALLY, n),
+        position=records(POSITION_STATE, facts.position.size),
+        offer=records(OFFER_STATE, facts.position.size),
+        instrument=records(INSTRUMENT_STATE, facts.instrument.size),
+        platform=records(PLATFORM_STATE, facts.platform.size),
+        layer=records(LAYER_STATE, facts.layer.size),
+        course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size),
+        live=np.zeros(n, np.uint32),
+        slot=np.full(n, -1, np.int32),
+        look=np.zeros(n, np.uint64),
+        need=np.zeros(n, np.float64),
+        today=np.zeros(n, np.uint32),
+        seller=np.zeros(n, np.uint32),
+        counts=np.zeros(6, np.int64),
+        room=np.zeros(LAYERS, np.int64),
+        taken=np.zeros(LAYERS, np.int64),
+        bound=np.zeros((facts.instrument.size, LANES), np.float32),
+        lowest=np.full((facts.instrument.size, LANES), 1e30, np.float32),
+        lane=np.zeros(LANES, np.float32),
+        listed=np.arange(n, dtype=np.uint32),
+        paths=np.full(n, 2**64 - 1, np.uint64),
+        ledger=ledger,
     )
