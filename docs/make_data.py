@@ -1,20 +1,26 @@
-"""Writes docs/data.md from the glossary: every column that stresslab reads or writes.
+"""Writes docs/data.md from the glossary and the scenario's model: every column and key that stresslab reads or writes.
 
-Run it after the glossary was edited; ``tests/test_docs.py`` fails while the page is out of date.
+Run it after one of them was edited; ``tests/test_docs.py`` fails while the page is out of date.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from stresslab.glossary import INPUTS, KEYS, NULL_WHEN_ZERO, OPTIONAL_TABLES, OUTPUTS, Column, Measure
+from stresslab.scenario import Percent, Scenario, Yuan
 
 HEAD = """# Data
 
-Every column that stresslab reads and writes. This page is made from `stresslab/glossary.py` by
-`python docs/make_data.py`; a test fails when it is out of date. Formulas (M-…) are those of
-[method.md](method.md).
+Every column that stresslab reads and writes, and every key of a scenario. This page is made from
+`stresslab/glossary.py` and `stresslab/scenario.py` by `python docs/make_data.py`; a test fails when it is
+out of date. Formulas (M-…) are those of [method.md](method.md).
 
 People write yuan, percent and `YYYY-MM-DD`; inside stresslab and in the tables of a run money is an
 integer count of 厘 (`_li`, 0.001 yuan), shares of a whole are parts per million (`_ppm`). A value
@@ -36,7 +42,19 @@ ticks, the balance sheet) is checked once every cell is sound.
 
 Where an optional cell is empty: the restore line is the warning line, a rate is fixed, all shares
 are sellable, a forced sale is pro rata and partial, interest is on the debt, amounts are 0, flags are
-false; lot, tick and price limit are the board's on the book's date (`stresslab/market/rules.toml`).
+false. Lot, smallest order and tick are the board's on the book's date, the price limit is the board's on
+each day of the run (`stresslab/market/rules.toml`), and none on the first days after `listed` where the
+board knows such days; a limit of its own holds on all days. The smallest order of an instrument with a
+`lot_size` of its own is that lot, unless `min_order` says another. `suspended_until` is the first day on
+which it trades again, whether or not it is marked `suspended`; a suspended instrument without that date
+stays closed for the whole run. Positions of unknown cost are sold last under `highest_loss`. The law
+`almgren` takes `total_shares`, else `float_shares`.
+"""
+
+SCENARIO = """## A scenario
+
+One TOML file. Every block that holds facts names its `source`. A percentage has at most two decimals.
+`[[…]]` is a table that may be written several times. Days are trading days of the run, the first is 1.
 """
 
 RUN = """## A run
@@ -66,7 +84,7 @@ UNITS = {"li": "厘", "ppm": "ppm", "count": "count", "day": "trading day", "id"
 
 def page() -> str:
     """The whole of docs/data.md."""
-    return "\n".join(line for part in (_head(), _inputs(), _outputs()) for line in part)
+    return "\n".join(line for part in (_head(), _inputs(), _scenario(), _outputs()) for line in part)
 
 
 def _head() -> Iterator[str]:
@@ -100,6 +118,78 @@ def _range(column: Column) -> str:
         return ""
     low, high = (f"{bound:,.3f}".rstrip("0").rstrip(".") for bound in (column.low, column.high))
     return f"{low} to {high}"
+
+
+def _scenario() -> Iterator[str]:
+    yield SCENARIO
+    yield from _block("", Scenario)
+
+
+def _block(name: str, model: type[BaseModel]) -> Iterator[str]:
+    """One table of a scenario with its keys, then the tables inside it."""
+    inside: list[tuple[str, type[BaseModel]]] = []
+    if name:
+        yield f"### {name}\n"
+        yield cleandoc(model.__doc__ or "").replace("``", "`") + "\n"
+    yield "| key | values | range | without it |"
+    yield "|---|---|---|---|"
+    for key, field in model.model_fields.items():
+        path = f"{name.strip('[]')}.{key}".strip(".")
+        found = [part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        many = get_origin(field.annotation) is tuple
+        if found:
+            inside.append((f"[[{path}]]" if many else f"[{path}]", found[0]))
+        else:
+            need = "required" if field.is_required() else _default(field.default)
+            yield "| " + " | ".join((f"`{key}`", _values(field), _bounds(field), need)) + " |"
+    yield ""
+    for table, its in inside:
+        yield from _block(table, its)
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The plain types that an annotation is made of."""
+    if get_origin(annotation) is Literal:
+        return [annotation]
+    inner = [part for arg in get_args(annotation) for part in _parts(arg)]
+    return inner or [annotation]
+
+
+def _metadata(field: FieldInfo) -> list[Any]:
+    """What is said about the values of a field, also where it stands inside a list or an option."""
+    found = list(field.metadata)
+
+    def look(annotation: Any) -> None:
+        found.extend(getattr(annotation, "__metadata__", ()))
+        for arg in get_args(annotation):
+            look(arg)
+
+    look(field.annotation)
+    return [inner for item in found for inner in (item.metadata if isinstance(item, FieldInfo) else [item])]
+
+
+def _values(field: FieldInfo) -> str:
+    parts = [part for part in _parts(field.annotation) if part not in (type(None), Ellipsis)]
+    choices = [str(c) for part in parts if get_origin(part) is Literal for c in get_args(part)]
+    if choices:
+        return ", ".join(choices)
+    percent = get_args(Percent)[-1] in _metadata(field)
+    names = {int: "whole number", float: "%" if percent else "number", str: "text", bool: "true or false"}
+    kind = "yuan" if get_args(Yuan)[-1] in _metadata(field) else next(names[part] for part in parts if part in names)
+    many = tuple in (get_origin(a) for a in (field.annotation, *get_args(field.annotation)))
+    return f"list of {'whole numbers' if kind == 'whole number' else 'names'}" if many else kind
+
+
+def _bounds(field: FieldInfo) -> str:
+    words = {"gt": "above", "ge": "from", "lt": "below", "le": "to"}
+    found = [f"{words[name]} {getattr(item, name):,.15g}" for item in _metadata(field) for name in words if hasattr(item, name)]
+    return ", ".join(found)
+
+
+def _default(value: Any) -> str:
+    if value is None or value == () or value == "":
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else f"{value:,g}" if isinstance(value, float) else str(value)
 
 
 def _outputs() -> Iterator[str]:

@@ -10,13 +10,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stresslab import glossary
-from stresslab.kernels import cascade, layout, liquidity, returns
+from stresslab.kernels import cascade, closures, layout, liquidity, returns, screen
 from stresslab.resolve import Resolved
 
 PPM = 1_000_000
 #: Columns of a path that are the same for every platform.
-PATH_COLUMNS = ("factor_low_ppm", "basket_fundamental_low_ppm", "basket_quoted_low_ppm", "rounds_most", "rounds_limit_days")
+PATH_COLUMNS = (
+    "factor_low_ppm", "basket_fundamental_low_ppm", "basket_quoted_low_ppm", "rounds_most", "rounds_limit_days", "breaker_days",
+)
 DAY_COLUMNS = ("factor_ppm", "basket_fundamental_ppm", "basket_quoted_ppm", "locked")
+ACCOUNT_COLUMNS = ("called", "forced", "in_deficit", "deficit_sum_li", "sold_sum_li")
+INSTRUMENT_COLUMNS = (
+    "quoted_sum_li", "quoted_plain_sum_li", "fundamental_sum_li", "sold_sum_shares", "sold_sum_li", "displaced_sum_shares", "locked",
+)
+SECTOR_COLUMNS = ("sold_li", "displaced_li", "value_li", "impact_loss_li")
+#: Prices of a group of paths are held together, up to so many bytes.
+GROUP_BYTES = 32_000_000
 LOSSES = ("loss_holding_li", "loss_without_impact_li", "loss_with_impact_li")
 
 
@@ -30,6 +39,7 @@ class Block:
     days: dict[str, NDArray[np.int64]]  # paths × days 1..T × platforms
     accounts: dict[str, NDArray[np.int64]]  # accounts, summed over paths
     instruments: dict[str, NDArray[np.int64]]  # days 1..T × instruments, summed over paths
+    sectors: dict[str, NDArray[np.int64]]  # paths × sectors
 
 
 def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
@@ -40,14 +50,15 @@ def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
     outcomes = {c: np.zeros((paths, platforms), np.int64) for c in (*names, *LOSSES, *PATH_COLUMNS)}
     day_names = [m.name for m in glossary.DAY_MEASURES]
     by_day = {c: np.zeros((paths, days, platforms), np.int64) for c in (*day_names, *DAY_COLUMNS)}
-    accounts = {c: np.zeros(facts.account.size, np.int64) for c in ("called", "forced", "in_deficit", "deficit_sum_li", "sold_sum_li")}
-    sums = ("quoted_sum_li", "fundamental_sum_li", "sold_sum_shares", "locked")
-    instruments = {c: np.zeros((days, facts.instrument.size), np.int64) for c in sums}
-    block = Block(start, stop, outcomes, by_day, accounts, instruments)
-    runner = _Runner(resolved, seed)
-    for row in range(paths):
-        runner.run(start + row)
-        runner.keep(block, row)
+    accounts = {c: np.zeros(facts.account.size, np.int64) for c in ACCOUNT_COLUMNS}
+    instruments = {c: np.zeros((days, facts.instrument.size), np.int64) for c in INSTRUMENT_COLUMNS}
+    sectors = {c: np.zeros((paths, len(resolved.sector_ids)), np.int64) for c in SECTOR_COLUMNS}
+    block = Block(start, stop, outcomes, by_day, accounts, instruments, sectors)
+    runner = Runner(resolved, seed)
+    for first in range(start, stop, runner.group):
+        for lane, path in enumerate(runner.draw(first, min(first + runner.group, stop))):
+            runner.run(lane, path)
+            runner.keep(block, path - start)
     return block
 
 
@@ -65,11 +76,11 @@ def unpack(start: int, stop: int, arrays: dict[str, NDArray[np.int64]]) -> Block
     return Block(start, stop, **parts)
 
 
-_PARTS = ("outcomes", "days", "accounts", "instruments")
+_PARTS = ("outcomes", "days", "accounts", "instruments", "sectors")
 
 
-class _Runner:
-    """Scratch for one thread: fundamental prices, state and story of one path at a time."""
+class Runner:
+    """Scratch for one thread: the prices of a group of paths, state and story of one path at a time."""
 
     def __init__(self, resolved: Resolved, seed: int) -> None:
         facts = resolved.facts
@@ -77,50 +88,82 @@ class _Runner:
         self.plain = cascade.without_impact(facts)
         self.state = layout.new_state(facts)
         self.story, self.plain_story = layout.new_story(facts), layout.new_story(facts)
-        days = facts.terms.calendar.size
+        days, stocks = facts.terms.calendar.size, facts.instrument.size
+        self.group = max(1, min(layout.LANES, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
         self.factor = np.zeros(days)
-        self.fundamental = np.zeros((days, facts.instrument.size), np.int64)
+        self.factor_ppm = np.zeros((self.group, days), np.int64)
+        self.fundamental = np.zeros((self.group, days, stocks), np.int64)
+        self.closed = np.zeros((self.group, days, stocks), np.uint8)
+        self.bound = np.zeros((self.group, stocks, layout.LANES), np.float32)
         self.sector_level = np.zeros(resolved.market.sector_sd.size)
-        self.own_level = np.zeros(facts.instrument.size)
+        self.own_level = np.zeros(stocks)
         self.holding = np.zeros(facts.platform.size, np.int64)
 
-    def run(self, path: int) -> None:
-        """Draw a path and run the three columns on it; the state is left as the run with impact left it."""
-        returns.fundamental_prices(self.fundamental, self.factor, self.sector_level, self.own_level, self.resolved.market, self.seed, path)
-        self.factor_ppm = np.floor(np.exp(self.factor) * PPM + 0.5).astype(np.int64)
-        factor_bp = self.factor_ppm // 100
-        cascade.hold(self.fundamental, self.facts, self.holding)
-        if self.facts.terms.impact != liquidity.IMPACT_NONE:
-            cascade.run_path(path, self.seed, self.fundamental, factor_bp, self.plain, self.state, self.plain_story)
-        cascade.run_path(path, self.seed, self.fundamental, factor_bp, self.facts, self.state, self.story)
+    def draw(self, first: int, stop: int) -> range:
+        """Draw the prices of a group of paths, and list the accounts that any of them may touch."""
+        self.state.lowest[:] = screen.NO_PRICE
+        for lane, path in enumerate(range(first, stop)):
+            prices, closed = self.fundamental[lane], self.closed[lane]
+            returns.fundamental_prices(prices, self.factor, self.sector_level, self.own_level, self.resolved.market, self.seed, path)
+            self.factor_ppm[lane] = np.floor(np.exp(self.factor) * PPM + 0.5)
+            closures.closed_days(closed, self.resolved.closed, *self.resolved.suspensions, self.seed, path, self.factor_ppm[lane] // 100)
+            screen.guess_bounds(prices, closed, self.facts, self.bound[lane], self.state.lowest, lane)
+        screen.list_accounts(self.facts, self.state)
+        return range(first, stop)
+
+    def run(self, lane: int, path: int) -> None:
+        """Run the three columns on a path of the group; the state is left as the run with impact left it."""
+        self.lane = lane
+        self.state.counts[layout.LANE] = lane
+        cascade.hold(self.fundamental[lane], self.facts, self.state, self.holding)
+        if self.facts.terms.impact.law != liquidity.IMPACT_NONE:
+            self.cascade(self.plain, path, self.plain_story)
+        self.cascade(self.facts, path, self.story)
+
+    def cascade(self, facts: layout.Facts, path: int, story: layout.Story) -> None:
+        """Run the cascade alone on the path drawn last."""
+        lane = self.lane
+        self.state.bound[:] = self.bound[lane]
+        cascade.run_path(
+            path, self.seed, self.fundamental[lane], self.factor_ppm[lane] // 100, self.closed[lane], facts, self.state, story)
 
     def keep(self, block: Block, row: int) -> None:
         """Write the path into row ``row`` of a block."""
-        story, state = self.story, self.state
+        story, prices, factor = self.story, self.fundamental[self.lane], self.factor_ppm[self.lane]
         for name in layout.OUTCOME.names or ():
             block.outcomes[name][row] = story.outcome[name]
-        plain = self.plain_story if self.facts.terms.impact != liquidity.IMPACT_NONE else story
+        plain = self.plain_story if self.facts.terms.impact.law != liquidity.IMPACT_NONE else story
         for name, values in zip(LOSSES, (self.holding, _loss(plain.outcome), _loss(story.outcome)), strict=True):
             block.outcomes[name][row] = values
-        fundamental = _basket_ppm(self.fundamental, self.resolved.basket)
-        quoted = _basket_ppm(np.vstack([self.fundamental[:1], story.tape["quoted"][1:]]), self.resolved.basket)
-        lows = (self.factor_ppm.min(), fundamental.min(), quoted.min(), story.rounds[0], story.rounds[1])
+        fundamental = _basket_ppm(prices, self.resolved.basket)
+        quoted = _basket_ppm(np.vstack([prices[:1], story.tape["quoted"][1:]]), self.resolved.basket)
+        lows = (factor.min(), fundamental.min(), quoted.min(), *story.rounds)
         for name, value in zip(PATH_COLUMNS, lows, strict=True):
             block.outcomes[name][row] = value
         for name in layout.DAY.names or ():
             block.days[name][row] = story.days[name][1:]
         locked = story.tape["locked"][1:].sum(axis=1)
-        for name, line in zip(DAY_COLUMNS, (self.factor_ppm[1:], fundamental[1:], quoted[1:], locked), strict=True):
+        for name, line in zip(DAY_COLUMNS, (factor[1:], fundamental[1:], quoted[1:], locked), strict=True):
             block.days[name][row] = line[:, None]
-        block.accounts["called"][:] += state.tally["calls"]
-        block.accounts["forced"][:] += state.account["forced_day"] > 0
-        block.accounts["in_deficit"][:] += state.tally["deficit"] > 0
-        block.accounts["deficit_sum_li"][:] += state.tally["deficit"]
-        block.accounts["sold_sum_li"][:] += state.tally["sold"]
-        block.instruments["quoted_sum_li"][:] += story.tape["quoted"][1:]
-        block.instruments["fundamental_sum_li"][:] += self.fundamental[1:]
-        block.instruments["sold_sum_shares"][:] += story.tape["sold_shares"][1:]
-        block.instruments["locked"][:] += story.tape["locked"][1:]
+        cascade.tally(self.facts, self.state, *(block.accounts[c] for c in ACCOUNT_COLUMNS))
+        tape = story.tape[1:]
+        told = (
+            tape["quoted"], plain.tape["quoted"][1:], prices[1:], tape["sold_shares"], tape["sold_li"], tape["displaced_shares"],
+            tape["locked"],
+        )
+        for name, values in zip(INSTRUMENT_COLUMNS, told, strict=True):
+            block.instruments[name][:] += values
+        self.keep_sectors(block, row, 1 + int(quoted[1:].argmin()), plain.tape["quoted"])
+
+    def keep_sectors(self, block: Block, row: int, lowest: int, plain: NDArray[np.int64]) -> None:
+        """What each sector sold and lost by impact on the day of the lowest quoted basket (M-49)."""
+        shares, tape = self.resolved.basket, self.story.tape
+        told = (
+            tape["sold_li"].sum(axis=0), tape["displaced_li"].sum(axis=0), shares * self.facts.instrument["price"],
+            shares * (plain[lowest] - tape["quoted"][lowest]),
+        )
+        for name, values in zip(SECTOR_COLUMNS, told, strict=True):
+            np.add.at(block.sectors[name][row], self.resolved.market.sector, values)
 
 
 def _loss(outcome: Any) -> NDArray[np.int64]:
@@ -157,7 +200,10 @@ def tables(resolved: Resolved, blocks: list[Block]) -> dict[str, pa.Table]:
         "paths": np.full(days * len(resolved.instrument_ids), paths),
     }
     instruments |= {c: np.sum([b.instruments[c] for b in blocks], axis=0).ravel() for c in blocks[0].instruments}
-    made = {"outcomes": outcomes, "days": by_day, "accounts": accounts, "instruments": instruments}
+    names = len(resolved.sector_ids)
+    sectors: dict[str, Any] = {"path": np.repeat(path_of, names), "sector": np.tile(resolved.sector_ids, paths)}
+    sectors |= {c: np.concatenate([b.sectors[c] for b in blocks]).ravel() for c in blocks[0].sectors}
+    made = {"outcomes": outcomes, "days": by_day, "accounts": accounts, "instruments": instruments, "sectors": sectors}
     return {name: _table(name, resolved.scenario, columns) for name, columns in made.items()}
 
 

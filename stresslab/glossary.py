@@ -86,6 +86,8 @@ INVESTOR_TYPES = ("retail", "professional", "institution")
 BOARDS = ("main", "chinext", "star", "bse", "st", "fund", "none")
 CLAIM_KINDS = ("free_cash", "account_equity", "investor")
 SOURCES = ("own", "bank", "nonbank", "p2p", "shareholder", "foreign")
+#: How a forced sale is spread over the positions, in the kernel's order (M-22).
+SALE_ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
 
 INPUTS: dict[str, tuple[Column, ...]] = {
     "accounts": (
@@ -105,7 +107,7 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         _percent("rate_cap_pct", "rate cap", "利率上限", required=False),
         Column("rate_lock_until", "date", "rate locked until", "利率锁定至", False),
         Column("rate_notice_days", "count", "notice of a rate change, calendar days", "调息通知期", False, 0, 3650),
-        Column("sale_order", "choice", "order of sale", "平仓顺序", False, choices=("pro_rata",)),
+        Column("sale_order", "choice", "order of sale", "平仓顺序", False, choices=SALE_ORDERS),
         Column("full_sale", "flag", "sells everything once forced", "全部平仓", False),
         Column("interest_base", "choice", "base of interest", "计息基数", False, choices=("debt",)),
         _kept("profit_share", "text", "profit share", "盈亏分配"),
@@ -126,7 +128,8 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         _id("instrument_id", "instrument", "证券"),
         Column("shares", "count", "shares", "股数", True, 0, _SHARES),
         Column("sellable_shares", "count", "sellable shares", "可卖股数", False, 0, _SHARES),
-        _kept("cost_yuan", "money", "cost", "成本"),
+        _money("cost_yuan", "cost of all shares; a diluted cost may be negative", "成本（全部持股，摊薄成本可为负）", required=False,
+               low=-_ACCOUNT_YUAN, high=_ACCOUNT_YUAN),
         _kept("restricted_until", "date", "restricted until", "限售至"),
     ),
     "instruments": (
@@ -138,15 +141,18 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         Column("volatility_pct", "number", "volatility, percent a year", "年化波动率（%）", True, 0, 1000),
         Column("beta", "number", "beta to the market factor", "贝塔", True, -20, 20),
         Column("name", "text", "name", "名称", False),
-        _kept("subsector", "text", "subsector", "子行业"),
+        _id("subsector", "subsector", "子行业", required=False),
         Column("lot_size", "count", "lot", "每手股数", False, 1, 1_000_000),
         Column("tick_yuan", "price", "tick", "最小价位", False, 0.001, 1000),
+        Column("min_order", "count", "smallest order", "最低申报数量", False, 1, 1_000_000),
         _percent("price_limit_pct", "daily price limit", "涨跌幅限制", required=False, high=99),
-        Column("suspended", "flag", "suspended for the whole run", "停牌", False),
+        Column("listed", "date", "first trading day", "上市日", False),
+        Column("suspended", "flag", "suspended, for the whole run without a date of resumption", "停牌（无复牌日则全程）", False),
+        Column("suspended_until", "date", "trading resumes on", "复牌日", False),
         Column("rate_beta", "number", "fall of the log price per 100% of rates", "利率贝塔", False, -100, 100),
         _kept("spread_pct", "percent", "bid-ask spread", "买卖价差"),
-        _kept("float_shares", "count", "float", "流通股"),
-        _kept("total_shares", "count", "total shares", "总股本"),
+        Column("float_shares", "count", "float", "流通股", False, 1, _VOLUME),
+        Column("total_shares", "count", "total shares", "总股本", False, 1, _VOLUME),
         _kept("risk_weight_pct", "percent", "risk weight", "风险权重"),
         _kept("conversion_pct", "percent", "conversion rate", "折算率"),
     ),
@@ -262,6 +268,7 @@ PLATFORM_MEASURES: tuple[Measure, ...] = (
     _n("accounts_forced", "accounts forced to sell", "被强平账户数", "M-35"),
     _n("accounts_in_deficit", "accounts in deficit", "穿仓账户数", "M-26"),
     _li("sold_li", "forced sales", "强平卖出额", "M-25"),
+    _li("displaced_li", "displaced forced sales", "被转移的强平卖出额", "M-48"),
     _li("selling_cost_li", "cost of selling", "卖出费用", "M-25"),
     _li("client_paid_li", "paid in by clients", "客户补入资金", "M-20"),
     _li("repaid_li", "debt repaid", "偿还负债", "M-25"),
@@ -316,6 +323,7 @@ OUTPUTS: dict[str, tuple[Measure, ...]] = {
         _n("basket_quoted_low_ppm", "lowest value of the collateral basket, quoted", "担保物篮子最低（报价）", "M-14", "ppm"),
         _n("rounds_most", "most rounds on a day", "单日最多轮数", "M-22"),
         _n("rounds_limit_days", "days that reached the round limit", "达到轮数上限的天数", "M-22"),
+        _n("breaker_days", "days on which the circuit breaker ended selling", "熔断天数", "M-45"),
     ),
     "days": (
         _SCENARIO, _PATH, _PLATFORM, _DAY, *DAY_MEASURES,
@@ -337,9 +345,19 @@ OUTPUTS: dict[str, tuple[Measure, ...]] = {
         _SCENARIO, Measure("instrument_id", _S, "instrument", "证券", "id", ""), _DAY,
         _n("paths", "paths", "路径数", ""),
         _li("quoted_sum_li", "close, summed over paths", "收盘价（合计）", "M-14"),
+        _li("quoted_plain_sum_li", "close without impact, summed over paths", "无冲击收盘价（合计）", "M-30"),
         _li("fundamental_sum_li", "fundamental price, summed over paths", "基本面价格（合计）", "M-7"),
         _n("sold_sum_shares", "shares sold, summed over paths", "卖出股数（合计）", "M-23"),
+        _li("sold_sum_li", "forced sales, summed over paths", "强平卖出额（合计）", "M-25"),
+        _n("displaced_sum_shares", "displaced shares, summed over paths", "被转移的卖出股数（合计）", "M-48"),
         _n("locked", "paths on which it was locked at the open", "封死跌停路径数", "M-15"),
+    ),
+    "sectors": (
+        _SCENARIO, _PATH, Measure("sector", _S, "sector", "行业", "id", ""),
+        _li("sold_li", "forced sales", "强平卖出额", "M-25"),
+        _li("displaced_li", "displaced forced sales", "被转移的强平卖出额", "M-48"),
+        _li("value_li", "value of all shares in accounts at the book's date", "账簿日账户持股市值", "M-3"),
+        _li("impact_loss_li", "value lost to impact on the day of the lowest quoted basket", "报价篮子最低日的冲击损失", "M-24"),
     ),
     "estimates": (
         _SCENARIO, _PLATFORM,

@@ -6,7 +6,7 @@ import bisect
 import datetime
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,19 +14,29 @@ from numpy.typing import NDArray
 
 from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
-from stresslab.faults import Fault, InputError
-from stresslab.glossary import INVESTOR_TYPES
+from stresslab.faults import Fault, InputError, close_to, nearest
+from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
 from stresslab.kernels import cascade, layout, liquidity, prices, returns
+from stresslab.kernels.closures import Suspensions
 from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.files import Loading, Market
-from stresslab.market.rules import BoardRule, board_rule, selling_cost_bp
-from stresslab.scenario import Scenario
+from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
+from stresslab.scenario import Scenario, Suspension
 
+I64 = NDArray[np.int64]
 NEVER = layout.NEVER
 #: Bounds of (M-2) on rates, bp.
 LOAN_RATE_MOST, FUNDING_RATE_MOST = 10_000, 5_000
+#: Bounds of (M-49) on lines and on what stands above a cap, and of (M-22) on a cost price.
+LINE_MOST, BEYOND_MOST, COST_PRICE_MOST = 65_535, 9_000, 2**32 - 1
+_UNKNOWN = -(2**62)
+#: So many names are listed in a fault.
+_NAMES_SHOWN = 5
 
-_IMPACTS = {"none": liquidity.IMPACT_NONE, "sqrt": liquidity.IMPACT_SQRT, "linear": liquidity.IMPACT_LINEAR}
+_IMPACTS = {
+    "none": liquidity.IMPACT_NONE, "sqrt": liquidity.IMPACT_SQRT, "linear": liquidity.IMPACT_LINEAR,
+    "exponential": liquidity.IMPACT_EXPONENTIAL, "almgren": liquidity.IMPACT_ALMGREN,
+}
 _SHAPES = {"gap": returns.SHAPE_GAP, "ramp": returns.SHAPE_RAMP, "bridge": returns.SHAPE_BRIDGE}
 
 
@@ -37,18 +47,36 @@ class Resolved:
     scenario: str
     facts: layout.Facts
     market: returns.MarketTerms
-    basket: NDArray[np.int64]  # shares of each instrument in all accounts together
+    closed: NDArray[np.uint8]  # days 0..T × instruments: 1 where book or scenario close an instrument (M-44)
+    suspensions: Suspensions  # what is drawn beside them
+    basket: I64  # shares of each instrument in all accounts together
     platform_ids: tuple[str, ...]
     account_ids: tuple[str, ...]
     instrument_ids: tuple[str, ...]
+    sector_ids: tuple[str, ...]  # by the numbers of ``market.sector``
 
 
-def calendar(days: int) -> NDArray[np.int64]:
+class _Loans(NamedTuple):
+    """The terms of all loans, stricter margins included (M-49): one entry per account, bp."""
+
+    warning: I64
+    liquidation: I64
+    restore: I64
+    rate: I64
+    premium: I64  # the part of the rate that a sector's margin adds
+
+
+def calendar(days: int) -> I64:
     """Calendar days after the book's date of trading days 0..days (M-4)."""
     return np.array([(t * 365 * 2 + 252) // 504 for t in range(days + 1)], dtype=np.int64)
 
 
-def first_day_at(calendar_days: NDArray[np.int64], wanted: int) -> int:
+def trading_day(calendar_days: int) -> int:
+    """The first trading day whose calendar day is at least so many after the book's date; before it, a negative number (M-4)."""
+    return -((252 - 504 * calendar_days) // 730)
+
+
+def first_day_at(calendar_days: I64, wanted: int) -> int:
     """The first trading day whose calendar day is at least ``wanted``; NEVER if the run ends before it."""
     at = bisect.bisect_left(calendar_days.tolist(), wanted)
     return at if at < calendar_days.size else NEVER
@@ -60,21 +88,26 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     stocks = book.tables["instruments"]
     rules = _board_rules(book, faults)
     terms = _market_terms(book, rules, market, scenario, faults)
-    _check_rates(book, scenario, faults)
+    owner, position = _positions(book)
+    loans = _loans(book, scenario, owner, position)
+    _check_rates(book, scenario, loans, faults)
+    _check_names(book, scenario, faults)
+    _check_needs(book, scenario, faults)
     if faults:
         raise InputError(faults)
     days = calendar(scenario.days)
-    rank = pd.Index(stocks["instrument_id"])
-    account, position = _accounts(book, scenario, days, rank)
-    instrument = _instruments(book, rules, market, scenario)
-    platform, due, layer = _lenders(book, scenario, days)
-    highest = int(instrument["cost_bp"].max(initial=0))
-    facts = cascade.make_facts(account, position, instrument, platform, due, layer, _terms(scenario, days, highest))
+    account = _accounts(book, scenario, days, owner, loans)
     basket = np.zeros(len(stocks), np.int64)
     np.add.at(basket, position["instrument"].astype(np.int64), position["shares"].astype(np.int64))
+    instrument = _instruments(book, rules, market, scenario, basket)
+    platform, due, layer = _lenders(book, scenario, days)
+    highest = int(instrument["cost_bp"].max(initial=0))
+    facts = cascade.make_facts(
+        account, position, instrument, limit_table(book, days), platform, due, layer, _terms(scenario, days, highest))
     return Resolved(
-        scenario.id, facts, terms, basket, tuple(book.tables["platforms"]["platform_id"]),
-        tuple(book.tables["accounts"]["account_id"]), tuple(stocks["instrument_id"]),
+        scenario.id, facts, terms, closed_table(book, scenario, days), _suspensions(scenario), basket,
+        tuple(book.tables["platforms"]["platform_id"]), tuple(book.tables["accounts"]["account_id"]),
+        tuple(stocks["instrument_id"]), tuple(_sectors(stocks)),
     )
 
 
@@ -86,20 +119,27 @@ def shock_bp(scenario: Scenario) -> int:
 def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
     stocks = book.tables["instruments"]
     rules: list[BoardRule] = []
+    own = [given(stocks, c, -1).to_numpy(np.int64).tolist() for c in ("price_limit_bp", "lot_size", "min_order", "tick_li")]
     for at, board in enumerate(stocks["board"]):
         rule = board_rule(board, book.as_of)
         if rule is None:
             faults.append(book.fault("instruments", at, "board", f"this board had no rules yet on the book's date {book.as_of}",
                                      "use board none with a price_limit_pct, or a later as_of"))
-            rule = BoardRule(0, 1, 10, "")
-        limits, lots, ticks = (given(stocks, c, -1) for c in ("price_limit_bp", "lot_size", "tick_li"))
+            rule = BoardRule(0, 1, 1, 10, "")
+        limit, lot, least, tick = (values[at] for values in own)
         rules.append(BoardRule(
-            rule.limit_bp if limits.iloc[at] < 0 else int(limits.iloc[at]),
-            rule.lot if lots.iloc[at] < 0 else int(lots.iloc[at]),
-            rule.tick_li if ticks.iloc[at] < 0 else int(ticks.iloc[at]),
+            rule.limit_bp if limit < 0 else limit,
+            rule.lot if lot < 0 else lot,
+            # An instrument with a lot of its own has left its board's rule on orders, the smallest one included.
+            least if least > 0 else rule.min_order if lot < 0 else lot,
+            rule.tick_li if tick < 0 else tick,
             rule.source,
         ))
     return rules
+
+
+def _sectors(stocks: pd.DataFrame) -> list[str]:
+    return sorted(set(stocks["sector"]))
 
 
 def loadings(stocks: pd.DataFrame, market: Market) -> list[tuple[float, float, float]]:
@@ -124,7 +164,7 @@ def _low_volatility(book: Book, market: Market, at: int, least: float) -> Fault:
 
 def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario, faults: list[Fault]) -> returns.MarketTerms:
     stocks = book.tables["instruments"]
-    sectors = sorted(set(stocks["sector"]))
+    sectors = _sectors(stocks)
     sector_year = np.array([market.sector_volatility_pct(s) / 100 for s in sectors])
     factor_year = market.market.volatility_pct / 100
     rows = loadings(stocks, market)
@@ -152,76 +192,227 @@ def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: 
     )
 
 
-def _check_rates(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
-    shock = shock_bp(scenario)
-    for table, column, most, what in (
-        ("accounts", "loan_rate_bp", LOAN_RATE_MOST, "loan"), ("funding", "rate_bp", FUNDING_RATE_MOST, "funding"),
+def _check_rates(book: Book, scenario: Scenario, loans: _Loans, faults: list[Fault]) -> None:
+    shock, file = shock_bp(scenario), f"scenario {scenario.id}"
+    funding = book.tables["funding"]["rate_bp"].to_numpy(np.int64)
+    for rates, added, most, what in (
+        (loans.rate, loans.premium, LOAN_RATE_MOST, "loan"), (funding, np.zeros_like(funding), FUNDING_RATE_MOST, "funding"),
     ):
-        highest = int(book.tables[table][column].max()) if len(book.tables[table]) else 0
-        if highest + shock > most:
-            rule = f"lifts the highest {what} rate to {(highest + shock) / 100:g}%, which must be at most {most / 100:g}%"
-            faults.append(Fault(f"scenario {scenario.id}", rule, "lower the shock", None, "rates.shock_pct", f"{shock / 100:g}"))
+        highest = int(rates.max(initial=0)) + shock
+        if highest <= most:
+            continue
+        rule = f"lifts the highest {what} rate to {highest / 100:g}%, which must be at most {most / 100:g}%"
+        if int((rates - added).max()) + shock > most:
+            faults.append(Fault(file, rule, "lower the shock", None, "rates.shock_pct", f"{shock / 100:g}"))
+        else:
+            faults.append(Fault(file, rule, "lower rate_add_pct", None, "sector_margin"))
 
 
-def _accounts(book: Book, scenario: Scenario, days: NDArray[np.int64], rank: pd.Index[Any]) -> tuple[Any, Any]:
-    a, q = book.tables["accounts"], book.tables["positions"]
-    account = layout.records(layout.ACCOUNT, len(a))
-    platforms = pd.Index(book.tables["platforms"]["platform_id"])
-    account["cash"], account["debt"] = a["cash_li"], a["debt_li"]
-    account["platform"] = platforms.get_indexer(a["platform_id"])
-    account["investor_type"] = [INVESTOR_TYPES.index(t) for t in a["investor_type"]]
-    account["warning_bp"], account["liquidation_bp"] = a["warning_line_bp"], a["liquidation_line_bp"]
-    restore = given(a, "restore_line_bp", -1).astype("int64")
-    account["restore_bp"] = restore.where(restore >= 0, a["warning_line_bp"])
-    account["full_sale"] = given(a, "full_sale", False).astype("int64")
-    account["rate_bp"] = a["loan_rate_bp"]
-    account["rate_after_bp"], account["switch_day"] = _loan_rates(book, scenario, days)
-    owner = pd.Index(a["account_id"]).get_indexer(q["account_id"])
+def _check_names(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
+    """Names of the scenario that must be in the book."""
+    stocks, file = book.tables["instruments"], f"scenario {scenario.id}"
+    known = {name: sorted(set(stocks[name].dropna())) if name in stocks else [] for name in ("instrument_id", "sector", "subsector")}
+    named: list[tuple[str, str | None, str | None, tuple[str, ...]]] = []
+    named += [(f"market.suspension.{at}", s.sector, None, s.instruments or ()) for at, s in enumerate(scenario.market.suspension)]
+    named += [(f"sector_margin.{at}", m.sector, m.subsector, ()) for at, m in enumerate(scenario.sector_margin)]
+    for place, sector, subsector, instruments in named:
+        for name in instruments:
+            if name not in known["instrument_id"]:
+                way_out = close_to(name, known["instrument_id"]) or "correct the name, or add the instrument to the book"
+                faults.append(Fault(file, "is no instrument of the book", way_out, None, f"{place}.instruments", name))
+        for key, value in (("sector", sector), ("subsector", subsector)):
+            if value is not None and value not in known[key]:
+                way_out = nearest(value, known[key]) if known[key] else f"add a column {key} to the book's instruments"
+                faults.append(Fault(file, f"is no {key} of the book", way_out, None, f"{place}.{key}", value))
+
+
+def _check_needs(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
+    """What the scenario needs and a book may lack."""
+    stocks, file = book.tables["instruments"], f"scenario {scenario.id}"
+    if scenario.operations.sale_order == "highest_loss" and "cost_li" not in book.tables["positions"]:
+        rule, way_out = "needs the cost of positions, and the book has none", "add cost_yuan to the positions, or choose another order"
+        faults.append(Fault(file, rule, way_out, None, "operations.sale_order", "highest_loss"))
+    lacking = stocks["instrument_id"][_outstanding(stocks) == 0].tolist()
+    if scenario.liquidity.impact == "almgren" and lacking:
+        names = ", ".join(lacking[:_NAMES_SHOWN]) + (f" and {len(lacking) - _NAMES_SHOWN} more" if len(lacking) > _NAMES_SHOWN else "")
+        rule = f"needs the shares outstanding of every instrument, which {names} lack{'s' if len(lacking) == 1 else ''}"
+        way_out = "add total_shares or float_shares to the book's instruments, or choose another law"
+        faults.append(Fault(file, rule, way_out, None, "liquidity.impact", "almgren"))
+
+
+def _positions(book: Book) -> tuple[I64, Any]:
+    """The positions sorted by account, and the place of the account that holds each."""
+    q, a = book.tables["positions"], book.tables["accounts"]
+    owner = pd.Index(a["account_id"]).get_indexer(pd.Index(q["account_id"]))
     order = np.argsort(owner, kind="stable")
+    position = layout.records(layout.POSITION, len(q))
+    rank = pd.Index(book.tables["instruments"]["instrument_id"])
+    position["instrument"] = rank.get_indexer(pd.Index(q["instrument_id"]))[order]
+    shares = q["shares"].to_numpy(np.int64)[order]
+    sellable = given(q, "sellable_shares", -1).to_numpy(np.int64)[order]
+    cost = given(q, "cost_li", _UNKNOWN).to_numpy(np.int64)[order]
+    position["shares"], position["sellable"] = shares, np.where(sellable < 0, shares, sellable)
+    price = np.clip(cost // np.maximum(shares, 1), 1, COST_PRICE_MOST)
+    position["cost_price"] = np.where((cost == _UNKNOWN) | (shares == 0), 0, price)
+    return owner[order].astype(np.int64), position
+
+
+def _loans(book: Book, scenario: Scenario, owner: I64, position: Any) -> _Loans:
+    """Lines and rates of all loans at the book's date, with the scenario's stricter margins for sectors (M-49)."""
+    a, stocks = book.tables["accounts"], book.tables["instruments"]
+    warning, liquidation, rate = (a[c].to_numpy(np.int64) for c in ("warning_line_bp", "liquidation_line_bp", "loan_rate_bp"))
+    restore = given(a, "restore_line_bp", -1).to_numpy(np.int64)
+    restore = np.where(restore < 0, warning, restore)
+    addition, premium, beyond = (np.zeros(len(a), np.int64) for _ in range(3))
+    if not scenario.sector_margin:
+        return _Loans(warning, liquidation, restore, rate, premium)
+    held = position["instrument"].astype(np.int64)
+    value = position["shares"].astype(np.int64) * stocks["price_li"].to_numpy(np.int64)[held]
+    collateral = a["cash_li"].to_numpy(np.int64, copy=True)
+    np.add.at(collateral, owner, value)
+    lent = (collateral > 0) & (a["debt_li"].to_numpy(np.int64) > 0)
+    whole = np.maximum(collateral, 1)
+    for rule in scenario.sector_margin:
+        key, name = ("sector", rule.sector) if rule.sector is not None else ("subsector", rule.subsector)
+        mine = (stocks[key] == name).to_numpy(bool, na_value=False)[held] if key in stocks else np.zeros(held.size, bool)
+        part = np.zeros(len(a), np.int64)
+        np.add.at(part, owner[mine], value[mine])
+        share = -(-part * 10_000 // whole)
+        addition += share * round(rule.line_add_pct * 100)
+        premium += share * round(rule.rate_add_pct * 100)
+        if rule.single_name_cap_pct is not None:
+            above = value - (collateral * round(rule.single_name_cap_pct * 100) // 10_000)[owner]
+            above = np.where(mine, np.maximum(above, 0), 0)
+            np.add.at(beyond, owner, -(-above * 10_000 // whole[owner]))
+    addition, premium = (np.where(lent, -(-product // 10_000), 0) for product in (addition, premium))
+    beyond = np.where(lent, np.minimum(beyond, BEYOND_MOST), 0)
+
+    def stricter(line: I64) -> I64:
+        strict: I64 = np.minimum(-(-(line + addition) * 10_000 // (10_000 - beyond)), LINE_MOST)
+        return strict
+
+    return _Loans(stricter(warning), stricter(liquidation), stricter(restore), rate + premium, premium)
+
+
+def _accounts(book: Book, scenario: Scenario, days: I64, owner: I64, loans: _Loans) -> Any:
+    a, house = book.tables["accounts"], scenario.operations
+    account = layout.records(layout.ACCOUNT, len(a))
+    account["cash"], account["debt"] = a["cash_li"], a["debt_li"]
+    account["platform"] = pd.Index(book.tables["platforms"]["platform_id"]).get_indexer(pd.Index(a["platform_id"]))
+    account["investor_type"] = pd.Index(INVESTOR_TYPES).get_indexer(pd.Index(a["investor_type"]))
+    account["warning_bp"], account["liquidation_bp"], account["restore_bp"] = loans.warning, loans.liquidation, loans.restore
+    full = {"contract": given(a, "full_sale", False).astype(bool), "full": True, "partial": False}
+    account["full_sale"] = full[house.sale]
+    order = given(a, "sale_order", SALE_ORDERS[0])
+    written = pd.Index(SALE_ORDERS).get_indexer(pd.Index(order))
+    account["sale_order"] = written if house.sale_order == "contract" else SALE_ORDERS.index(house.sale_order)
+    account["rate_bp"] = loans.rate
+    account["rate_after_bp"], account["switch_day"] = _loan_rates(book, scenario, days, loans)
     held = np.bincount(owner, minlength=len(a))
     account["last"] = np.cumsum(held)
     account["first"] = np.cumsum(held) - held
-    position = layout.records(layout.POSITION, len(q))
-    position["instrument"] = rank.get_indexer(pd.Index(q["instrument_id"]))[order]
-    position["shares"] = q["shares"].to_numpy(np.int64)[order]
-    sellable = given(q, "sellable_shares", -1).to_numpy(np.int64)[order]
-    position["sellable"] = np.where(sellable < 0, position["shares"], sellable)
-    return account, position
+    return account
 
 
-def _loan_rates(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _loan_rates(book: Book, scenario: Scenario, days: I64, loans: _Loans) -> tuple[I64, I64]:
     """The rate of each loan after the shock, and the trading day from which it is charged (M-11)."""
-    a = book.tables["accounts"]
-    rate = a["loan_rate_bp"].to_numpy(np.int64)
+    a, rate = book.tables["accounts"], loans.rate
     after, switch = rate.copy(), np.full(len(a), NEVER, np.int64)
     if scenario.rates is None:
         return after, switch
-    moves = (given(a, "rate_type", "fixed") != "fixed").to_numpy()
-    cap = given(a, "rate_cap_bp", NEVER).to_numpy(np.int64)
+    moves = (given(a, "rate_type", "fixed") != "fixed").to_numpy(bool)
+    cap = given(a, "rate_cap_bp", NEVER).to_numpy(np.int64) + loans.premium
     after[moves] = np.maximum(0, np.minimum(rate + shock_bp(scenario), np.maximum(cap, rate)))[moves]
-    start = int(days[scenario.rates.day])
-    notices = given(a, "rate_notice_days", 0).to_numpy(np.int64)
-    day_of = {int(n): max(scenario.rates.day, first_day_at(days, start + int(n))) for n in np.unique(notices)}
-    switch[moves] = np.array([day_of[int(n)] for n in notices])[moves]
+    notices = given(a, "rate_notice_days", 0).to_numpy(np.int64) + days[scenario.rates.day]
+    switch[moves] = np.maximum(scenario.rates.day, _first_days(days, notices))[moves]
     if "rate_lock_until" in a:
-        for at, until in enumerate(a["rate_lock_until"]):
-            if moves[at] and isinstance(until, datetime.date):
-                switch[at] = max(switch[at], first_day_at(days, (until - book.as_of).days + 1))
+        locked = _days_after(a["rate_lock_until"], book.as_of)
+        known = moves & (locked != _UNKNOWN)
+        switch[known] = np.maximum(switch[known], _first_days(days, locked[known] + 1))
     return after, switch
 
 
-def _instruments(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario) -> Any:
+def _first_days(days: I64, wanted: I64) -> I64:
+    """:func:`first_day_at` of many calendar days."""
+    at = np.searchsorted(days, wanted).astype(np.int64)
+    return np.where(at < days.size, at, NEVER)
+
+
+def _days_after(dates: pd.Series[Any], as_of: datetime.date) -> I64:
+    """How many calendar days after the book's date some dates lie; _UNKNOWN where there is none."""
+    written = dates.to_numpy(dtype=object, copy=True)
+    written[dates.isna().to_numpy(bool)] = None
+    days = written.astype("datetime64[D]") - np.datetime64(as_of)
+    return np.where(np.isnat(days), _UNKNOWN, days.astype(np.int64))
+
+
+def _instruments(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario, basket: I64) -> Any:
     stocks = book.tables["instruments"]
     instrument = layout.records(layout.INSTRUMENT, len(stocks))
-    instrument["price"], instrument["volume"] = stocks["price_li"], stocks["adv_shares"]
+    volume = stocks["adv_shares"].to_numpy(np.int64)
+    instrument["price"], instrument["volume"], instrument["weight"] = stocks["price_li"], volume, basket
     instrument["tick"] = [r.tick_li for r in rules]
     instrument["lot"] = [r.lot for r in rules]
-    instrument["limit_bp"] = [r.limit_bp for r in rules]
-    instrument["capacity"] = stocks["adv_shares"].to_numpy(np.int64) * round(scenario.liquidity.participation_pct * 100) // 10_000
-    instrument["suspended"] = given(stocks, "suspended", False).astype("int64")
+    instrument["min_order"] = [r.min_order for r in rules]
+    instrument["capacity"] = volume * round(scenario.liquidity.participation_pct * 100) // 10_000
     instrument["sigma"] = np.array([row[2] for row in loadings(stocks, market)]) / math.sqrt(DAYS_OF_YEAR)
+    # Two square roots are exact to the last bit on every machine, a fourth root by power is not.
+    instrument["theta"] = np.sqrt(np.sqrt(_outstanding(stocks) / volume))
     instrument["cost_bp"] = [selling_cost_bp(b, book.as_of) for b in stocks["board"]]
     return instrument
+
+
+def _outstanding(stocks: pd.DataFrame) -> I64:
+    """The shares outstanding of each instrument: all, else those in free float; 0 where neither is known (M-24)."""
+    total, free = (given(stocks, c, 0).to_numpy(np.int64) for c in ("total_shares", "float_shares"))
+    return np.where(total > 0, total, free)
+
+
+def limit_table(book: Book, days: I64) -> NDArray[np.uint16]:
+    """The daily limit in bp on days 0..T × instruments, 0 for none (M-13).
+
+    An instrument's own limit holds on all days; else the board's of the day's date, and none on the first trading days
+    after its listing where the board knows such days.
+    """
+    stocks = book.tables["instruments"]
+    dates = [book.as_of + datetime.timedelta(days=int(d)) for d in days]
+    boards = sorted(set(stocks["board"]))
+    by_board = np.array([[rule.limit_bp if (rule := board_rule(b, date)) else 0 for b in boards] for date in dates], np.uint16)
+    table = by_board[:, pd.Index(boards).get_indexer(pd.Index(stocks["board"]))]
+    own = given(stocks, "price_limit_bp", -1).to_numpy(np.int64)
+    for i, listed in enumerate(given(stocks, "listed", None)):
+        if isinstance(listed, datetime.date):
+            first = trading_day((listed - book.as_of).days)
+            table[max(0, first): max(0, first + free_days(stocks["board"].iloc[i], listed)), i] = 0
+    table[:, own >= 0] = own[own >= 0]
+    return table
+
+
+def closed_table(book: Book, scenario: Scenario, days: I64) -> NDArray[np.uint8]:
+    """What book and scenario close on days 0..T × instruments: 1 where it is closed (M-44)."""
+    stocks, market = book.tables["instruments"], scenario.market
+    table = np.zeros((days.size, len(stocks)), np.uint8)
+    until = _days_after(given(stocks, "suspended_until", None), book.as_of)
+    whole = given(stocks, "suspended", False).to_numpy(bool) & (until == _UNKNOWN)
+    table[:] = whole | (days[:, None] < until)
+    for rule in market.suspension:
+        table[rule.from_day: rule.to_day + 1, _suspended(stocks, rule)] = 1
+    table[list(market.halt_days)] = 1
+    return table
+
+
+def _suspended(stocks: pd.DataFrame, rule: Suspension) -> NDArray[np.bool_]:
+    if rule.instruments is not None:
+        return stocks["instrument_id"].isin(rule.instruments).to_numpy(bool)
+    key, name = ("sector", rule.sector) if rule.sector is not None else ("board", rule.board)
+    return (stocks[key] == name).to_numpy(bool)
+
+
+def _suspensions(scenario: Scenario) -> Suspensions:
+    drawn = scenario.market.suspensions
+    if drawn is None:
+        return Suspensions()
+    return Suspensions(round(drawn.base_pct * 100), round(drawn.slope_pct * 100), drawn.mean_days)
 
 
 def line_available(platforms: pd.DataFrame, as_of: datetime.date) -> list[int]:
@@ -242,7 +433,7 @@ def direct_funding(book: Book) -> pd.DataFrame:
     return funding[funding["parent_id"].isna()].reset_index(drop=True) if "parent_id" in funding else funding
 
 
-def _lenders(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+def _lenders(book: Book, scenario: Scenario, days: I64) -> tuple[Any, Any, Any]:
     p, claims = book.tables["platforms"], book.tables["claims"]
     ids = pd.Index(p["platform_id"])
     platform = layout.records(layout.PLATFORM, len(p))
@@ -261,7 +452,7 @@ def _lenders(book: Book, scenario: Scenario, days: NDArray[np.int64]) -> tuple[A
     return platform, due, _layers(book, scenario, days, ids)
 
 
-def _layers(book: Book, scenario: Scenario, days: NDArray[np.int64], ids: pd.Index[Any]) -> Any:
+def _layers(book: Book, scenario: Scenario, days: I64, ids: pd.Index[Any]) -> Any:
     direct = direct_funding(book)
     layer = layout.records(layout.LAYER, len(ids) + len(direct))
     for at, name in enumerate(ids):
@@ -282,73 +473,82 @@ def _layers(book: Book, scenario: Scenario, days: NDArray[np.int64], ids: pd.Ind
 
 def asked_amounts(claims: pd.DataFrame, scenario: Scenario) -> list[int]:
     """What each redeemable claim of one platform asks for, 厘, in table order (M-16)."""
-    amounts = [int(x) for x in claims["amount_li"]]
+    amounts = claims["amount_li"].to_numpy(np.int64)
     if scenario.redemption is None:
         return [0] * len(amounts)
     share = round(scenario.redemption.share_pct * 100)
-    total = sum(amounts) * share // 10_000
+    total = sum(amounts.tolist()) * share // 10_000  # in Python's integers, as the product may pass 64 bits
     if scenario.redemption.who == "pro_rata":
-        asked = [x * share // 10_000 for x in amounts]
-        cut = [at for at, x in enumerate(amounts) if x * share % 10_000]  # nobody is asked for more than it has
-        for at in cut[: total - sum(asked)]:
-            asked[at] += 1
-        return asked
-    group = group_of(claims)
-    size: dict[str, int] = {}
-    for name, amount in zip(group, amounts, strict=True):
-        size[name] = size.get(name, 0) + amount
-    order = {name: at for at, name in enumerate(sorted(size, key=lambda g: (-size[g], g)))}
-    asked = [0] * len(amounts)
-    for at in sorted(range(len(amounts)), key=lambda i: (order[group[i]], i)):
-        asked[at] = min(amounts[at], total)
-        total -= asked[at]
-    return asked
+        asked = amounts * share // 10_000
+        cut = np.flatnonzero(amounts * share % 10_000)  # nobody is asked for more than it has
+        asked[cut[: total - sum(asked.tolist())]] += 1
+        return [int(x) for x in asked]
+    group, names = pd.factorize(np.array(group_of(claims), dtype=object))
+    size = np.zeros(len(names), np.int64)
+    np.add.at(size, group, amounts)
+    place = np.zeros(len(names), np.int64)
+    place[sorted(range(len(names)), key=lambda g: (-size[g], names[g]))] = np.arange(len(names))
+    order = np.argsort(place[group], kind="stable")
+    before = np.cumsum(amounts[order]) - amounts[order]
+    asked = np.zeros(len(amounts), np.int64)
+    asked[order] = np.clip(total - before, 0, amounts[order])
+    return [int(x) for x in asked]
 
 
 def group_of(claims: pd.DataFrame) -> list[str]:
     """The client group of each claim: group_id, else client_id."""
-    if "group_id" not in claims:
-        return [str(c) for c in claims["client_id"]]
-    return [g if isinstance(g, str) else str(c) for g, c in zip(claims["group_id"], claims["client_id"], strict=True)]
+    clients = claims["client_id"].astype(object)
+    groups = claims["group_id"].astype(object).where(claims["group_id"].notna(), clients) if "group_id" in claims else clients
+    return [str(name) for name in groups]
 
 
-def redemption_due(
-    claims: pd.DataFrame, segregated: int, scenario: Scenario, days: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def redemption_due(claims: pd.DataFrame, segregated: int, scenario: Scenario, days: I64) -> tuple[I64, I64]:
     """Cumulative amounts due on days 0..T of one platform: from its own tiers, and from segregated money (M-16)."""
     free, other = np.zeros(days.size, np.int64), np.zeros(days.size, np.int64)
     plan = scenario.redemption
     if plan is None:
         return other, free
-    for amount, kind, notice in zip(asked_amounts(claims, scenario), claims["kind"], claims["notice_days"], strict=True):
-        paid_before = 0
-        for j in range(1, plan.over_days + 1):
-            so_far = amount * j // plan.over_days
-            ask = plan.start_day + j - 1
-            due = first_day_at(days, int(days[ask]) + int(notice)) if ask < days.size else NEVER
-            if due != NEVER:
-                (free if kind == "free_cash" else other)[due:] += so_far - paid_before
-            paid_before = so_far
+    asked, notice = np.array(asked_amounts(claims, scenario), np.int64), claims["notice_days"].to_numpy(np.int64)
+    is_free = (claims["kind"] == "free_cash").to_numpy(bool)
+    before = np.zeros(len(claims), np.int64)
+    for j in range(1, min(plan.over_days, days.size - plan.start_day) + 1):
+        so_far = asked * j // plan.over_days
+        day = np.searchsorted(days, days[plan.start_day + j - 1] + notice)
+        for tier, mine in ((free, is_free), (other, ~is_free)):
+            inside = mine & (day < days.size)
+            np.add.at(tier, day[inside], (so_far - before)[inside])
+        before = so_far
+    free, other = np.cumsum(free), np.cumsum(other)
     whole = int(claims.loc[claims["kind"] == "free_cash", "amount_li"].sum())
     kept = np.array([int(x) * segregated // whole if whole else 0 for x in free], np.int64)
     return other + free - kept, kept
 
 
-def _terms(scenario: Scenario, days: NDArray[np.int64], highest_cost: int) -> layout.Terms:
+def _terms(scenario: Scenario, days: I64, highest_cost: int) -> layout.Terms:
     market, people, house = scenario.liquidity, scenario.behaviour, scenario.operations
     return layout.Terms(
         calendar=days,
         answer_bp=np.array([round(getattr(people.answer_pct, t) * 100) for t in INVESTOR_TYPES], np.int64),
         mood_bp=round(people.mood_pct * 100),
         grace_days=people.grace_days,
-        impact=_IMPACTS[market.impact],
-        impact_coefficient=float(market.impact_coefficient),
-        permanent_bp=round(market.permanent_share_pct * 100),
-        decay_ppb=int(prices.PPB * 2.0 ** (-1.0 / market.half_life_days)),
+        impact=liquidity.Impact(
+            law=_IMPACTS[market.impact],
+            coefficient=float(market.impact_coefficient),
+            floor=round((market.impact_floor_pct or 0.0) * 100) / 10_000,
+            fraction=float(market.trading_fraction),
+            permanent_bp=round(market.permanent_share_pct * 100),
+            decay_ppb=int(prices.PPB * 2.0 ** (-1.0 / market.half_life_days)),
+        ),
         cost_share_bp=highest_cost + round(market.expected_impact_pct * 100),
         selling_cost_bp=highest_cost,
         rounds_max=market.rounds_max,
         pool_haircut_bp=round(market.pool_haircut_pct * 100),
         payment_grace_days=house.payment_grace_days,
         call_all_after_failure=house.after_failure == "called",
+        buyers_bp=round(market.buyers_pct * 100),
+        exhaustion_bp=round(market.buyers_exhaustion_pct * 100),
+        breaker_bp=round((scenario.market.circuit_breaker_pct or 0.0) * 100),
+        batches=house.batches,
+        minimum_sale=round(house.minimum_sale_yuan * 1000),
+        displace=house.displace,
     )

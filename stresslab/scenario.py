@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stresslab.faults import Fault, InputError, nearest
@@ -20,7 +29,15 @@ def _whole_bp(value: float) -> float:
     return value
 
 
+def _whole_li(value: float) -> float:
+    if round(value * 1000) / 1000 != value:
+        raise ValueError("must be a whole multiple of 0.001 yuan; round it, so that nothing is lost here")
+    return value
+
+
 Percent = Annotated[Number, AfterValidator(_whole_bp)]
+Yuan = Annotated[Number, AfterValidator(_whole_li)]
+Flag = Annotated[bool, Strict()]
 
 
 def _said(value: str) -> str:
@@ -45,6 +62,8 @@ def _named(value: str) -> str:
 SOURCE_SHORTEST = 3
 Text = Annotated[str, AfterValidator(_said)]
 Source = Annotated[str, AfterValidator(_sourced)]
+Day = Annotated[Whole, Field(ge=1)]
+Board = Literal["main", "chinext", "star", "bse", "st", "fund", "none"]
 
 
 class _Block(BaseModel):
@@ -63,12 +82,48 @@ class Crash(_Block):
     source: Source
 
 
+class Suspension(_Block):
+    """Some instruments are closed from one day to another, both included (M-44): named ones, a sector's or a board's.
+
+    Exactly one of ``instruments``, ``sector`` and ``board`` is given.
+    """
+
+    from_day: Day
+    to_day: Day
+    instruments: tuple[Text, ...] | None = Field(default=None, min_length=1)
+    sector: Text | None = None
+    board: Board | None = None
+    source: Source
+
+
+class DrawnSuspensions(_Block):
+    """Companies suspend their shares at their own wish, more often the further the market has fallen (M-44).
+
+    ``base_pct`` is the daily probability of an open instrument, to which ``slope_pct`` times the fall of the market factor
+    is added: 25 adds 10 percentage points at a fall of 40%. A suspension lasts ``mean_days`` on average.
+    """
+
+    base_pct: Percent = Field(ge=0, le=100)
+    slope_pct: Percent = Field(ge=0, le=1000)
+    mean_days: Whole = Field(ge=1, le=252)
+    source: Source
+
+
 class MarketBlock(_Block):
-    """The law of the market factor and its crash; without ``model`` the market file's law holds."""
+    """The law of the market factor, its crash, and when trading is closed; without ``model`` the market file's law holds.
+
+    On ``halt_days`` the whole market is closed (M-44). A fall of the index by ``circuit_breaker_pct`` ends selling for the
+    day (M-45). Either needs a ``source``.
+    """
 
     model: Model | None = None
     volatility_multiplier: Number = Field(default=1.0, gt=0, le=10)
     crash: Crash | None = None
+    halt_days: tuple[Day, ...] = ()
+    circuit_breaker_pct: Percent | None = Field(default=None, gt=0, le=100)
+    suspension: tuple[Suspension, ...] = ()
+    suspensions: DrawnSuspensions | None = None
+    source: Source | None = None
 
 
 class Rates(_Block):
@@ -90,10 +145,19 @@ class Redemption(_Block):
 
 
 class Liquidity(_Block):
-    """What the market takes and how prices answer (M-15, M-24)."""
+    """What the market takes and how prices answer (M-15, M-24, M-46).
 
-    impact: Literal["sqrt", "linear", "none"]
+    ``impact_floor_pct`` is the floor of a price in percent of the book's, for ``exponential`` alone and required there;
+    ``trading_fraction`` the part of a day over which is sold, for ``almgren`` alone. Natural buyers take ``buyers_pct`` of
+    the usual turnover; a ``buyers_exhaustion_pct`` of 100 sends 40% of them away at a fall of 40%, one of 250 all of them.
+    """
+
+    impact: Literal["none", "sqrt", "linear", "exponential", "almgren"]
     impact_coefficient: Number = Field(gt=0, le=100)
+    impact_floor_pct: Percent | None = Field(default=None, ge=0, le=99)
+    trading_fraction: Number = Field(default=1.0, gt=0, le=1)
+    buyers_pct: Percent = Field(default=0.0, ge=0, le=100)
+    buyers_exhaustion_pct: Percent = Field(default=100.0, ge=0, le=1000)
     participation_pct: Percent = Field(ge=0, le=100)
     permanent_share_pct: Percent = Field(ge=0, le=100)
     half_life_days: Number = Field(gt=0, le=1000)
@@ -121,11 +185,35 @@ class Behaviour(_Block):
 
 
 class Operations(_Block):
-    """How long an unpaid redemption is borne, and what happens to the loans of a failed platform (M-28)."""
+    """How platforms sell (M-21, M-22, M-47, M-48), how long an unpaid redemption is borne, and what then happens to loans (M-28).
 
+    ``contract`` leaves the choice to each account. ``batches`` of 1 sells at once, more spread a sale over as many days.
+    Without ``displace`` an account sells no more of one share because another one cannot be sold.
+    """
+
+    sale: Literal["contract", "full", "partial"] = "contract"
+    sale_order: Literal["contract", "pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss"] = "contract"
+    batches: Whole = Field(default=1, ge=1, le=60)
+    minimum_sale_yuan: Yuan = Field(default=0.0, ge=0, le=1e10)
+    displace: Flag = True
     payment_grace_days: Whole = Field(ge=0, le=60)
     after_failure: Literal["held", "called"]
     source: Source | None = None
+
+
+class SectorMargin(_Block):
+    """Stricter margins for what is held of a sector or subsector (M-49).
+
+    Of one name no more than ``single_name_cap_pct`` of an account's collateral counts; its lines rise by ``line_add_pct`` and
+    its rate by ``rate_add_pct`` times the share of the sector in it. Exactly one of ``sector`` and ``subsector`` is given.
+    """
+
+    sector: Text | None = None
+    subsector: Text | None = None
+    single_name_cap_pct: Percent | None = Field(default=None, ge=0, le=100)
+    line_add_pct: Percent = Field(default=0.0, ge=0, le=500)
+    rate_add_pct: Percent = Field(default=0.0, ge=0, le=100)
+    source: Source
 
 
 class Scenario(_Block):
@@ -143,31 +231,105 @@ class Scenario(_Block):
     liquidity: Liquidity
     behaviour: Behaviour
     operations: Operations
+    sector_margin: tuple[SectorMargin, ...] = ()
 
     @model_validator(mode="after")
-    def _inside_the_run(self) -> Scenario:
-        late = _late_days(self.model_dump())
-        if late:
-            raise ValidationError.from_exception_data("Scenario", late)
+    def _values_fit_together(self, info: ValidationInfo) -> Scenario:
+        apart = [] if info.context is _APART else list(_misfits(self.model_dump()))
+        if apart:
+            raise ValidationError.from_exception_data("Scenario", [
+                InitErrorDetails(type=PydanticCustomError("misfit", m.said), loc=m.keys, input=m.value)
+                for m in apart
+            ])
         return self
+
+
+#: The context of a reader that looks for misfits itself, also where single values are wrong, so that all faults show at once.
+_APART = {"misfits": "apart"}
+
+
+class _Misfit(NamedTuple):
+    """Values of a scenario that are each allowed but do not fit together: where, which rule with its way out, the value."""
+
+    keys: tuple[str | int, ...]
+    said: str
+    value: Any = None
+
+
+def _misfits(written: Any) -> Iterator[_Misfit]:
+    """What does not fit together in a scenario as it is written; what has the wrong type is passed over."""
+    market, liquidity = _table(written, "market"), _table(written, "liquidity")
+    yield from _late_days(written, market)
+    for at, closed in _tables(market, "suspension"):
+        yield from _choice_misfits(closed, ("instruments", "sector", "board"), ("market", "suspension", at), "what is suspended")
+        first, last = closed.get("from_day"), closed.get("to_day")
+        if type(first) is int and type(last) is int and last < first:
+            yield _Misfit(("market", "suspension", at, "to_day"), f"lies before from_day, day {first}; swap or correct them", last)
+    for key in ("halt_days", "circuit_breaker_pct"):
+        if market.get(key) and market.get("source") is None:
+            yield _Misfit(("market", key), "must have a source; add source = \"...\" to [market]", _plain(market[key]))
+    yield from _impact_misfits(liquidity)
+    for at, rule in _tables(written, "sector_margin"):
+        yield from _choice_misfits(rule, ("sector", "subsector"), ("sector_margin", at), "what it is for")
+        if rule.get("single_name_cap_pct") is None and not rule.get("line_add_pct") and not rule.get("rate_add_pct"):
+            said = "changes nothing; give one of single_name_cap_pct, line_add_pct, rate_add_pct, or remove it"
+            yield _Misfit(("sector_margin", at), said)
+
+
+def _impact_misfits(liquidity: dict[str, Any]) -> Iterator[_Misfit]:
+    law, floor, fraction = (liquidity.get(key) for key in ("impact", "impact_floor_pct", "trading_fraction"))
+    if law == "exponential" and floor is None:
+        yield _Misfit(("liquidity", "impact"), "needs a floor of prices; add impact_floor_pct, 50 for half of the book's price", law)
+    if law != "exponential" and floor is not None:
+        yield _Misfit(("liquidity", "impact_floor_pct"), "is read by the impact exponential alone; remove it, or choose that law", floor)
+    if law != "almgren" and fraction not in (None, 1):
+        yield _Misfit(("liquidity", "trading_fraction"), "is read by the impact almgren alone; remove it, or choose that law", fraction)
+
+
+def _choice_misfits(table: dict[str, Any], keys: tuple[str, ...], place: tuple[str | int, ...], what: str) -> Iterator[_Misfit]:
+    """Exactly one of some keys must be given."""
+    found = [key for key in keys if table.get(key) is not None]
+    if not found:
+        yield _Misfit(place, f"must say {what}; give one of {', '.join(keys)}")
+    for key in found[1:]:
+        yield _Misfit((*place, key), f"must not stand beside {found[0]}; keep one of them, or write two tables", _plain(table[key]))
 
 
 #: Days that must lie inside the run, by their keys.
 _DAYS = (("market", "crash", "trough_day"), ("rates", "day"), ("redemption", "start_day"))
 
 
-def _late_days(written: Any) -> list[InitErrorDetails]:
+def _late_days(written: Any, market: dict[str, Any]) -> Iterator[_Misfit]:
     """The days that lie after the last day of the run."""
     last = written.get("days")
-    late = []
-    for keys in _DAYS:
-        day = written
-        for key in keys:
-            day = day.get(key) if isinstance(day, dict) else None
+    found: list[tuple[tuple[str | int, ...], Any]] = []
+    for *tables, key in _DAYS:
+        here = written
+        for name in tables:
+            here = _table(here, name)
+        found.append(((*tables, key), here.get(key)))
+    halted = market.get("halt_days")
+    if isinstance(halted, list | tuple):
+        found += [(("market", "halt_days", at), day) for at, day in enumerate(halted)]
+    for at, closed in _tables(market, "suspension"):
+        found += [(("market", "suspension", at, key), closed.get(key)) for key in ("from_day", "to_day")]
+    for keys, day in found:
         if type(day) is int and type(last) is int and day > last:
-            said = PydanticCustomError("late_day", f"lies after the last day of the run, day {last}; make it earlier, or days larger")
-            late.append(InitErrorDetails(type=said, loc=keys, input=day))
-    return late
+            yield _Misfit(keys, f"lies after the last day of the run, day {last}; make it earlier, or days larger", day)
+
+
+def _table(written: Any, key: str) -> dict[str, Any]:
+    found = written.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _tables(written: Any, key: str) -> list[tuple[int, dict[str, Any]]]:
+    found = written.get(key)
+    return [(at, one) for at, one in enumerate(found) if isinstance(one, dict)] if isinstance(found, list | tuple) else []
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def read_scenario(path: Path | str) -> Scenario:
@@ -179,12 +341,18 @@ def read_scenario(path: Path | str) -> Scenario:
             raise InputError([Fault(str(path), "is neither a file nor a shipped scenario", nearest(path.name, shipped))])
         path = shipped_folder() / f"{path}.toml"
     written = read_toml(path)
+    faults, scenario = [], None
     try:
-        return Scenario.model_validate(written)
+        scenario = Scenario.model_validate(written, context=_APART)
     except ValidationError as error:
-        # Days are compared even where other values are wrong, so that all faults show at once.
-        late = ValidationError.from_exception_data("Scenario", _late_days(written))
-        raise InputError(toml_faults(str(path), error, Scenario) + toml_faults(str(path), late, Scenario)) from error
+        faults = toml_faults(str(path), error, Scenario)
+    for keys, said, value in _misfits(written):
+        rule, _, way_out = said.partition("; ")
+        shown = None if value is None else str(value)
+        faults.append(Fault(str(path), rule, way_out, None, ".".join(str(key) for key in keys), shown))
+    if scenario is None or faults:
+        raise InputError(faults)
+    return scenario
 
 
 def read_scenarios(given: Sequence[Scenario | Path | str]) -> tuple[list[Scenario], list[Fault]]:

@@ -30,7 +30,10 @@ def audit(world: World, result: Result) -> None:
         check_days_of(world, result, index)
     check_shares(world, result)
     check_market(world, result)
+    check_breaker(world, result)
     check_proceeds(world, result)
+    check_displaced(world, result)
+    check_sizes(world, result)
 
 
 def check_shape(world: World, result: Result) -> None:
@@ -53,6 +56,10 @@ def check_shape(world: World, result: Result) -> None:
     assert 0 <= result["path"]["rounds_limit_days"] <= days
     if result["path"]["rounds_limit_days"] > 0:
         assert result["path"]["rounds_most"] == world["terms"]["rounds_max"]
+    for day in result["instruments"]:
+        for quote in day:
+            assert all(value >= 0 for value in quote.values())
+            assert quote["locked"] <= 1
 
 
 def start_accounts(world: World, index: int) -> list[dict[str, Any]]:
@@ -211,13 +218,14 @@ def check_shares(world: World, result: Result) -> None:
         assert shares == sum(day[index]["sold_shares"] for day in result["instruments"])
 
 
-def day_band(terms: dict[str, Any], previous: int, fundamental: int) -> tuple[int, int]:
+def day_band(world: World, day: int, index: int, previous: int) -> tuple[int, int]:
     """Return the lowest and the highest price that a day can have seen.
 
     Impact only lowers a price, so nothing is dearer than the fundamental unless a limit holds it.
     """
-    tick, limit = terms["tick"], terms["limit_bp"]
-    if terms["suspended"]:
+    tick, limit = world["instruments"][index]["tick"], world["limit_bp"][day][index]
+    fundamental = world["fundamental"][day][index]
+    if world["closed"][day][index]:
         return previous, previous
     if limit == 0:
         return tick, max(tick, fundamental)
@@ -228,35 +236,138 @@ def day_band(terms: dict[str, Any], previous: int, fundamental: int) -> tuple[in
     return low, min(high * tick, max(low, fundamental))
 
 
+def closes_before(world: World, result: Result, day: int) -> list[int]:
+    """Return the closes of the day before, on day 1 the prices of the book."""
+    if day == 1:
+        return [terms["price"] for terms in world["instruments"]]
+    return [quote["quoted"] for quote in result["instruments"][day - 2]]
+
+
 def check_market(world: World, result: Result) -> None:
     """Assert that prices keep ticks and limits, and that sales keep to the market's capacity."""
     share = world["terms"]["participation_bp"]
-    for index, terms in enumerate(world["instruments"]):
-        previous = terms["price"]
-        capacity = terms["adv_shares"] * share // 10_000
-        for t, row in enumerate(result["instruments"], start=1):
-            quote = row[index]
-            low, high = day_band(terms, previous, world["fundamental"][t][index])
+    for t, row in enumerate(result["instruments"], start=1):
+        before = closes_before(world, result, t)
+        for index, terms in enumerate(world["instruments"]):
+            quote, previous, limit = row[index], before[index], world["limit_bp"][t][index]
+            closed = world["closed"][t][index]
+            capacity = terms["adv_shares"] * share // 10_000
+            low, high = day_band(world, t, index, previous)
             assert low <= quote["quoted"] <= high
             assert quote["quoted"] % terms["tick"] == 0
-            assert 0 <= quote["sold_shares"] <= (0 if quote["locked"] else capacity)
-            assert not terms["suspended"] or quote["locked"] == 1
-            if quote["locked"] and not terms["suspended"]:
+            assert 0 <= quote["sold_shares"] <= (0 if quote["locked"] or closed else capacity)
+            assert not closed or quote["locked"] == 1
+            if quote["locked"] and not closed:
+                assert limit > 0
                 assert quote["quoted"] == low < previous
             if world["terms"]["impact"] == "none" and quote["sold_shares"]:
-                assert not (quote["quoted"] == low < previous and terms["limit_bp"])
-            previous = quote["quoted"]
+                assert not (quote["quoted"] == low < previous and limit)
+
+
+def index_weights(world: World) -> list[int]:
+    """Return the shares of each instrument in all accounts at the start."""
+    weights = [0] * len(world["instruments"])
+    for account in world["accounts"]:
+        for position in account["positions"]:
+            weights[position["instrument"]] += position["shares"]
+    return weights
+
+
+def check_breaker(world: World, result: Result) -> None:
+    """Assert that the breaker tripped on the days that closed below its level, and stopped sales.
+
+    Sales only lower a day's prices: a breaker that ever tripped still stands tripped at the close,
+    and where even the dearest prices that the day can have seen trip it nobody sold anything.
+    """
+    level = world["terms"]["breaker_bp"]
+    weights = index_weights(world)
+    tripped = 0
+    for t, row in enumerate(result["instruments"], start=1):
+        before = closes_before(world, result, t)
+        highest = [day_band(world, t, k, price)[1] for k, price in enumerate(before)]
+        index = sum(n * price for n, price in zip(weights, before, strict=True))
+        least = max(1, index * level // 10_000)
+        at_close = index - sum(n * q["quoted"] for n, q in zip(weights, row, strict=True))
+        at_most = index - sum(n * price for n, price in zip(weights, highest, strict=True))
+        if level > 0 and at_close >= least:
+            tripped += 1
+            if at_most >= least or world["terms"]["impact"] == "none":
+                assert not any(quote["sold_shares"] for quote in row)
+    assert result["path"]["breaker_days"] == tripped
 
 
 def check_proceeds(world: World, result: Result) -> None:
-    """Assert that each day's sales brought a price between the close and the day's highest."""
-    previous = [terms["price"] for terms in world["instruments"]]
+    """Assert that each sale brought a price between the close and the day's highest."""
     for t, row in enumerate(result["instruments"], start=1):
-        least = most = 0
-        for index, terms in enumerate(world["instruments"]):
-            quote = row[index]
-            _, high = day_band(terms, previous[index], world["fundamental"][t][index])
-            least += quote["sold_shares"] * quote["quoted"]
-            most += quote["sold_shares"] * high
-            previous[index] = quote["quoted"]
-        assert least <= sum(day["sold_li"] for day in result["days"][t - 1]) <= most
+        before = closes_before(world, result, t)
+        for index, quote in enumerate(row):
+            _, high = day_band(world, t, index, before[index])
+            assert quote["sold_shares"] * quote["quoted"] <= quote["sold_li"]
+            assert quote["sold_li"] <= quote["sold_shares"] * high
+        sold = sum(quote["sold_li"] for quote in row)
+        assert sold == sum(day["sold_li"] for day in result["days"][t - 1])
+
+
+def check_displaced(world: World, result: Result) -> None:
+    """Assert that displaced sales are a part of all sales, in shares and in money (M-48)."""
+    least = most = 0
+    for t, row in enumerate(result["instruments"], start=1):
+        before = closes_before(world, result, t)
+        for index, quote in enumerate(row):
+            _, high = day_band(world, t, index, before[index])
+            assert quote["displaced_shares"] <= quote["sold_shares"]
+            least += quote["displaced_shares"] * quote["quoted"]
+            most += quote["displaced_shares"] * high
+    displaced = sum(end["displaced_li"] for end in result["platforms"])
+    assert least <= displaced <= most
+    for end in result["platforms"]:
+        assert end["displaced_li"] <= end["sold_li"]
+    if not world["terms"]["displace"] or len(world["instruments"]) == 1:
+        assert displaced == least == most == 0
+
+
+def check_sizes(world: World, result: Result) -> None:
+    """Assert minimum orders, whole lots and batches, where the end of a path shows them."""
+    for old, new in zip(world["accounts"], result["accounts"], strict=True):
+        for position, shares in zip(old["positions"], new["shares"], strict=True):
+            gone = position["shares"] - shares
+            if gone > 0 and never_rationed(world, result, position["instrument"]):
+                check_orders(world, position, gone)
+        if len(old["positions"]) == 1:
+            check_batches(world, result, old["positions"][0], new["shares"][0])
+
+
+def never_rationed(world: World, result: Result, index: int) -> bool:
+    """Whether an instrument's capacity was on no day so nearly used up as rationing leaves it.
+
+    Rationing rounds down, less than one share for each order, and no account orders twice a round.
+    """
+    share = world["terms"]["participation_bp"]
+    capacity = world["instruments"][index]["adv_shares"] * share // 10_000
+    most = capacity - len(world["accounts"])
+    return all(day[index]["sold_shares"] <= most for day in result["instruments"])
+
+
+def check_orders(world: World, position: Row, gone: int) -> None:
+    """Assert that fills in full are whole orders, unless all that may be sold went (M-22)."""
+    if gone == min(position["sellable"], position["shares"]):
+        return
+    terms = world["instruments"][position["instrument"]]
+    assert gone >= max(terms["lot"], terms["min_order"])
+    if terms["min_order"] % terms["lot"] == 0:
+        assert gone % terms["lot"] == 0
+
+
+def check_batches(world: World, result: Result, position: Row, left: int) -> None:
+    """Assert that an account with one position sells at most T parts of n in T days (M-47).
+
+    The j-th batch is at most what is held / (n - j + 1), rounded up to an order: from sold shares x
+    to x + (held - x) / (n - j + 1), so that after T batches T / n of it are gone, and T roundings.
+    """
+    days, batches = len(result["days"]), world["terms"]["batches"]
+    if days >= batches:
+        return
+    terms = world["instruments"][position["instrument"]]
+    rounding = 1 + max(terms["lot"], terms["min_order"])
+    most = -(-position["shares"] * days // batches) + days * rounding
+    assert position["shares"] - left <= most

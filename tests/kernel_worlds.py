@@ -102,7 +102,7 @@ def _terms(world: World, instrument: Any) -> layout.Terms:
 
 def state_of(facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:
     """A state that is ready for one path."""
-    state = cascade.new_state(facts)
+    state = layout.new_state(facts)
     screen.list_all(state)
     screen.guess_bounds(fundamental, closed, facts, state.bound, state.lowest, 0)
     return state
@@ -126,19 +126,26 @@ def told(world: World, facts: layout.Facts, state: layout.State, story: layout.S
             "rounds_most": int(story.rounds[0]), "rounds_limit_days": int(story.rounds[1]), "breaker_days": int(story.rounds[2]),
         },
         "days": [[_row(story.days[t, p]) for p in range(len(world["platforms"]))] for t in days],
-        "accounts": [
-            {
-                "called": int(state.tally[n].calls), "forced": int(state.account[n].forced_day > 0),
-                "deficit_li": int(state.tally[n].deficit), "sold_li": int(state.tally[n].sold),
-                "cash_li": int(state.account[n].cash), "debt_li": int(facts.last_debt[n] if state.slot[n] < 0 else state.account[n].debt),
-                "shares": [int(s) for s in state.position["shares"][int(facts.account[n].first): int(facts.account[n].last)]],
-            }
-            for n in range(len(world["accounts"]))
-        ],
+        "accounts": [_account(world, n, facts, state) for n in range(len(world["accounts"]))],
         "instruments": [
             [{k: v for k, v in _row(story.tape[t, i]).items() if k != "displaced_li"} for i in range(len(world["instruments"]))]
             for t in days
         ],
+    }
+
+
+def _account(world: World, n: int, facts: layout.Facts, state: layout.State) -> dict[str, Any]:
+    """An account at the end; one that never became live has neither sold nor been called."""
+    j = int(state.slot[n])
+    if j < 0:
+        a = world["accounts"][n]
+        rest = {"called": 0, "forced": 0, "deficit_li": 0, "sold_li": 0, "cash_li": a["cash"], "debt_li": int(facts.last_debt[n])}
+        return rest | {"shares": [q["shares"] for q in a["positions"]]}
+    now, tally, fact = state.account[j], state.tally[j], state.fact[j]
+    return {
+        "called": int(tally.calls), "forced": int(now.forced_day > 0), "deficit_li": int(tally.deficit), "sold_li": int(tally.sold),
+        "cash_li": int(now.cash), "debt_li": int(now.debt),
+        "shares": [int(x) for x in state.position["shares"][int(fact.first): int(fact.last)]],
     }
 
 

@@ -1,58 +1,48 @@
 """The plain slow twin: one path of docs/method.md in integers, dicts and loops.
 
 It was written from the prose of docs/method.md alone and imports nothing of the package, so that
-an error must be made twice to stay hidden. Speed is no aim. A float appears in (M-24) only.
+an error must be made twice to stay hidden. Speed is no aim. Floats appear in the impact of (M-24)
+and in the order of sales of (M-22) only. Prices and fills stand in plain_market.py.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
+
+from plain_market import (
+    BP,
+    WORD,
+    Instrument,
+    breaker_trips,
+    ceil_div,
+    close_instrument,
+    fading_bp,
+    fills,
+    is_at_low,
+    open_instrument,
+    philox4x32,
+    price_after,
+)
+from plain_market import closed_days as closed_days
+from plain_market import limits as limits
+from plain_market import round_half_up_to_tick as round_half_up_to_tick
 
 World = dict[str, Any]
 Result = dict[str, Any]
 
-BP = 10_000
-PPB = 1_000_000_000
 PPM = 1_000_000
 YEAR_BP = 3_650_000
-WORD = 2**32
 ANSWER_STREAM = 3
 
 
 # --- 1 and 2: numbers and randomness --------------------------------------------------------------
 
 
-def ceil_div(a: int, b: int) -> int:
-    """Return a / b rounded up, for b > 0."""
-    return -(-a // b)
-
-
 def calendar_day(trading_day: int) -> int:
     """Return the calendar day of a trading day (M-4)."""
     return (trading_day * 365 * 2 + 252) // 504
-
-
-def philox4x32(
-    counter: tuple[int, int, int, int], key: tuple[int, int], rounds: int = 10
-) -> tuple[int, int, int, int]:
-    """Return the four words of Philox 4x32-10 at a counter (M-5)."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for number in range(rounds):
-        if number:
-            k0 = (k0 + 0x9E3779B9) % WORD
-            k1 = (k1 + 0xBB67AE85) % WORD
-        left = 0xD2511F53 * c0
-        right = 0xCD9E8D57 * c2
-        c0, c1, c2, c3 = (
-            right // WORD ^ c1 ^ k0,
-            right % WORD,
-            left // WORD ^ c3 ^ k1,
-            left % WORD,
-        )
-    return c0, c1, c2, c3
 
 
 def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, int]:
@@ -71,29 +61,13 @@ def rate_on(terms: dict[str, Any], day: int) -> int:
 
 
 @dataclass
-class Instrument:
-    """One instrument in the course of a path."""
-
-    terms: dict[str, Any]
-    close: int
-    keep: int = PPB
-    gap: int = 0
-    low: int = 0
-    first_price: int = 0
-    price: int = 0
-    locked: bool = False
-    rationed: bool = False
-    capacity: int = 0
-    sold_today: int = 0
-
-
-@dataclass
 class Position:
     """Shares of one instrument in one account."""
 
     instrument: int
     shares: int
     sellable: int
+    cost_price: int
 
 
 @dataclass
@@ -122,7 +96,8 @@ class Account:
     begun_before_today: bool = False
     calls: int = 0
     forced: bool = False
-    forced_day: int = 0
+    ordered_day: int = -1
+    batch: int = 0
     deficit: int = 0
     sold: int = 0
 
@@ -182,6 +157,8 @@ class Path:
     instruments: list[Instrument]
     accounts: list[Account]
     platforms: list[Platform]
+    broken: bool = False
+    breaker_days: int = 0
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -218,72 +195,45 @@ def new_platform(terms: dict[str, Any]) -> Platform:
 
 def new_path(world: World) -> Path:
     """Return the state before day 1."""
-    instruments = [Instrument(terms, close=terms["price"]) for terms in world["instruments"]]
     accounts = []
+    weights = [0] * len(world["instruments"])
     for slot, terms in enumerate(world["accounts"]):
-        positions = [
-            Position(p["instrument"], p["shares"], p["sellable"]) for p in terms["positions"]
-        ]
+        positions = []
+        for p in terms["positions"]:
+            positions.append(
+                Position(p["instrument"], p["shares"], p["sellable"], p["cost_price"])
+            )
+            weights[p["instrument"]] += p["shares"]
         accounts.append(
             Account(terms, slot, terms["platform"], terms["cash"], terms["debt"], positions)
         )
+    instruments = [
+        Instrument(terms, weight, close=terms["price"])
+        for terms, weight in zip(world["instruments"], weights, strict=True)
+    ]
     return Path(world, 0, instruments, accounts, [new_platform(p) for p in world["platforms"]])
 
 
 # --- 5.1: open ------------------------------------------------------------------------------------
 
 
-def round_half_up_to_tick(price: int, tick: int) -> int:
-    """Return a price rounded half up to its tick, at least one tick."""
-    return max(1, (2 * price + tick) // (2 * tick)) * tick
-
-
-def limits(previous_close: int, tick: int, limit_bp: int) -> tuple[int, int | None]:
-    """Return the lowest and the highest price of a day in 厘; None means no highest (M-13)."""
-    if limit_bp == 0:
-        return tick, None
-    p = previous_close // tick
-    low = (p * (BP - limit_bp) + 5000) // BP
-    high = (p * (BP + limit_bp) + 5000) // BP
-    if low >= p:
-        low = p - 1
-    if high <= p:
-        high = p + 1
-    return max(low, 1) * tick, high * tick
-
-
-def quoted_open(instrument: Instrument, fundamental: int) -> int:
-    """Return the quoted price at the open (M-14)."""
-    if instrument.terms["suspended"]:
-        return instrument.close
-    tick = instrument.terms["tick"]
-    kept = fundamental * instrument.keep // PPB * (PPB - instrument.gap) // PPB
-    target = round_half_up_to_tick(kept, tick)
-    low, high = limits(instrument.close, tick, instrument.terms["limit_bp"])
-    target = max(target, low)
-    return target if high is None else min(target, high)
-
-
-def is_at_low(instrument: Instrument) -> bool:
-    """Whether the quoted price stands at a limit below yesterday's close (M-15)."""
-    has_limit = instrument.terms["limit_bp"] > 0
-    return has_limit and instrument.low < instrument.close and instrument.price == instrument.low
-
-
 def open_market(path: Path) -> None:
-    """Decay old impact, quote every instrument and set its capacity (M-13 to M-15)."""
+    """Quote every instrument under the day's limits and closures (M-13 to M-15, M-44, M-45)."""
+    world, day = path.world, path.day
     for index, instrument in enumerate(path.instruments):
-        terms = instrument.terms
-        instrument.gap = instrument.gap * path.terms["decay_ppb"] // PPB
-        instrument.low, _ = limits(instrument.close, terms["tick"], terms["limit_bp"])
-        instrument.price = quoted_open(instrument, path.world["fundamental"][path.day][index])
-        instrument.first_price = instrument.price
-        instrument.locked = is_at_low(instrument)
-        instrument.rationed = False
-        instrument.sold_today = 0
-        shut = instrument.locked or terms["suspended"]
-        capacity = terms["adv_shares"] * path.terms["participation_bp"] // BP
-        instrument.capacity = 0 if shut else capacity
+        instrument.limit_bp = world["limit_bp"][day][index]
+        instrument.closed = bool(world["closed"][day][index])
+        fundamental = world["fundamental"][day][index]
+        open_instrument(instrument, fundamental, world["factor_bp"][day], path.terms)
+    path.broken = False
+    look_at_breaker(path)
+
+
+def look_at_breaker(path: Path) -> None:
+    """End all selling of the day if the breaker trips (M-45)."""
+    if not path.broken and breaker_trips(path.instruments, path.terms["breaker_bp"]):
+        path.broken = True
+        path.breaker_days += 1
 
 
 def accrue_interest(path: Path) -> None:
@@ -419,8 +369,7 @@ def measure_calls(path: Path) -> None:
 
 def answer_chance_bp(type_bp: int, mood_bp: int, factor_bp: int) -> int:
     """Return the chance that a client answers, in bp, at a level of the factor (M-20)."""
-    fall = max(0, BP - factor_bp)
-    return type_bp * max(0, 10**8 - mood_bp * fall) // 10**8
+    return fading_bp(type_bp, mood_bp, factor_bp)
 
 
 def answer_day(path: Path, account: Account) -> int:
@@ -463,6 +412,16 @@ def margin_calls(path: Path) -> None:
 
 
 # --- 5.4: who must sell, and how much -------------------------------------------------------------
+
+
+@dataclass
+class Order:
+    """An order for shares of one position; own is what it would be in an open market (M-48)."""
+
+    account: Account
+    position: Position
+    shares: int
+    own: int
 
 
 def triggers(path: Path, account: Account, first_round: bool) -> set[str]:
@@ -515,46 +474,102 @@ def sale_to_restore(account: Account, prices: list[int], cost_bp: int) -> int:
 
 
 def sale_wanted(path: Path, account: Account, acting: set[str]) -> tuple[bool, int]:
-    """Return whether an account must sell in full, and else for how much money (M-21)."""
+    """Return whether an account must sell in full, and for how much money (M-21).
+
+    Of a full sale that is the value of all holdings.
+    """
+    prices = path.prices()
+    everything = shares_value(account, prices)
     hard = bool(acting & {"line", "overdue"})
     if account.begun or "run_off" in acting or (hard and account.terms["full_sale"]):
-        return True, 0
-    prices = path.prices()
+        return True, everything
     highest_cost = max((i.terms["cost_bp"] for i in path.instruments), default=0)
     cost_bp = highest_cost + path.terms["expected_impact_bp"]
     wanted = sale_to_restore(account, prices, cost_bp) if hard else 0
     if "recall" in acting:
         wanted = max(wanted, ceil_div(account.recall * BP, BP - cost_bp))
-    return 0 < wanted >= shares_value(account, prices), wanted
+    if wanted == 0:
+        return False, 0
+    wanted = max(wanted, path.terms["minimum_sale"])
+    if wanted >= everything:
+        return True, everything
+    return False, wanted
 
 
-def sellable_today(path: Path, position: Position) -> int:
-    """Return how many shares of a position may be ordered for sale now (M-22)."""
-    instrument = path.instruments[position.instrument]
-    shut = instrument.terms["suspended"] or instrument.locked or instrument.rationed
-    if shut or instrument.capacity <= instrument.sold_today:
+def batch_number(path: Path, account: Account) -> int:
+    """Return the number of the batch that an account orders today if it orders (M-47)."""
+    if account.ordered_day != path.day - 1:
+        return 1
+    return min(account.batch + 1, int(path.terms["batches"]))
+
+
+def round_order(shares: int, sellable: int, terms: dict[str, Any]) -> int:
+    """Return an order in whole lots, at least the minimum order, at most what is sellable (M-22)."""
+    if shares == 0:
         return 0
-    return min(position.sellable, position.shares)
+    lot = terms["lot"]
+    return int(min(max(ceil_div(shares, lot) * lot, terms["min_order"]), sellable))
 
 
-def orders_of(path: Path, account: Account, full: bool, wanted: int) -> list[tuple[Position, int]]:
-    """Return the orders of an account by position (M-22)."""
-    open_shares = [(p, sellable_today(path, p)) for p in account.positions]
-    total = sum(n * path.instruments[p.instrument].price for p, n in open_shares)
-    orders = []
-    for position, sellable in open_shares:
-        if sellable == 0:
-            continue
-        shares = sellable
-        if not full and wanted < total:
-            lot = path.instruments[position.instrument].terms["lot"]
-            shares = min(sellable, ceil_div(ceil_div(wanted * sellable, total), lot) * lot)
-        if shares > 0:
-            orders.append((position, shares))
+def urgency(order: str, position: Position, sellable: int, instrument: Instrument) -> float:
+    """Return the key of a position in a sequence of sales, the largest first (M-22)."""
+    if order == "most_liquid":
+        return float(instrument.terms["adv_shares"]) * instrument.price
+    if order == "largest":
+        return float(sellable * instrument.price)
+    if order == "most_volatile":
+        return float(instrument.terms["sigma_day"])
+    assert order == "highest_loss", order
+    return -(instrument.price / position.cost_price) if position.cost_price else -inf
+
+
+def divide(
+    path: Path, account: Account, sellable: list[int], value: int, everything: bool
+) -> list[int]:
+    """Return how many shares of each position are ordered for a value, of those sellable (M-22)."""
+    named = [path.instruments[p.instrument] for p in account.positions]
+    total = sum(n * i.price for n, i in zip(sellable, named, strict=True))
+    if everything or value >= total:
+        return list(sellable)
+    order = account.terms["sale_order"]
+    if order == "pro_rata":
+        return [
+            round_order(ceil_div(value * n, total), n, i.terms)
+            for n, i in zip(sellable, named, strict=True)
+        ]
+    places = list(range(len(named)))
+    keys = [urgency(order, account.positions[k], sellable[k], named[k]) for k in places]
+    orders = [0] * len(named)
+    left = value
+    # Sorting is stable: equal keys keep the order of the positions.
+    for k in sorted(places, key=lambda k: -keys[k]):
+        if left > 0 and sellable[k] > 0:
+            wanted = ceil_div(left, named[k].price)
+            orders[k] = round_order(wanted, sellable[k], named[k].terms)
+            left -= orders[k] * named[k].price
     return orders
 
 
-def ask(path: Path, account: Account, first_round: bool) -> list[tuple[Position, int]]:
+def orders_of(path: Path, account: Account, full: bool, wanted: int) -> list[Order]:
+    """Return the orders of an account today (M-22, M-47, M-48)."""
+    batches, number = path.terms["batches"], batch_number(path, account)
+    value, everything = wanted, full
+    if number < batches:
+        value, everything = ceil_div(wanted, batches - number + 1), False
+    sellable = [min(p.sellable, p.shares) for p in account.positions]
+    today = [
+        n if path.instruments[p.instrument].takes_orders() and not path.broken else 0
+        for p, n in zip(account.positions, sellable, strict=True)
+    ]
+    ordered = divide(path, account, today, value, everything)
+    own = ordered if everything else divide(path, account, sellable, value, everything)
+    if not path.terms["displace"]:
+        ordered = [min(a, b) for a, b in zip(ordered, own, strict=True)]
+    rows = zip(account.positions, ordered, own, strict=True)
+    return [Order(account, position, shares, part) for position, shares, part in rows if shares]
+
+
+def ask(path: Path, account: Account, first_round: bool) -> list[Order]:
     """Ask one account: it repays from cash and returns what it orders to sell (M-21, M-22)."""
     acting = triggers(path, account, first_round)
     if not acting:
@@ -568,10 +583,13 @@ def ask(path: Path, account: Account, first_round: bool) -> list[tuple[Position,
     full, wanted = sale_wanted(path, account, acting)
     if full:
         account.begun = True
+    if path.terms["batches"] > 1 and account.ordered_day == path.day:
+        return []
     orders = orders_of(path, account, full, wanted)
-    if orders and account.forced_day != path.day:
+    if orders and account.ordered_day != path.day:
         account.forced = True
-        account.forced_day = path.day
+        account.batch = batch_number(path, account)
+        account.ordered_day = path.day
         today = path.platforms[account.platform].today
         today["accounts_forced"] = today.get("accounts_forced", 0) + 1
     return orders
@@ -580,39 +598,21 @@ def ask(path: Path, account: Account, first_round: bool) -> list[tuple[Position,
 # --- 5.5: the market ------------------------------------------------------------------------------
 
 
-def fills(shares: list[int], left: int) -> tuple[list[int], bool]:
-    """Return what each order gets from the capacity left, and whether it was rationed (M-23)."""
-    demand = sum(shares)
-    if demand <= left:
-        return list(shares), False
-    return [n * left // demand for n in shares], True
-
-
-def price_after(
-    first_price: int, quantity: int, terms: dict[str, Any], low: int, run: dict[str, Any]
-) -> int:
-    """Return the price after a cumulative quantity, at least low and one tick (M-24)."""
-    sigma, volume = terms["sigma_day"], terms["adv_shares"]
-    tick: int = terms["tick"]
-    fall = 0.0
-    if run["impact"] == "sqrt":
-        fall = run["impact_coefficient"] * sigma * math.sqrt(quantity / volume)
-    elif run["impact"] == "linear":
-        fall = (float(quantity) * sigma) / (run["impact_coefficient"] * float(volume))
-    ticks = math.floor(first_price * (1.0 - fall) / tick + 0.5)
-    return max(ticks, low // tick, 1) * tick
-
-
-def settle_fill(path: Path, account: Account, position: Position, shares: int, price: int) -> None:
-    """Pay one fill: shares go, the cost leaves, debt is repaid, the rest is cash (M-25)."""
+def settle_fill(path: Path, order: Order, shares: int, price: int) -> None:
+    """Pay one fill: shares go, the cost leaves, debt is repaid, the rest is cash (M-25, M-48)."""
+    account, position = order.account, order.position
     platform = path.platforms[account.platform]
     instrument = path.instruments[position.instrument]
     gross = shares * price
     cost = ceil_div(gross * instrument.terms["cost_bp"], BP)
+    displaced = max(0, shares - order.own)
     position.shares -= shares
     position.sellable -= shares
     account.sold += gross
+    instrument.sold_li_today += gross
+    instrument.displaced_today += displaced
     platform.add("sold_li", gross)
+    platform.add("displaced_li", displaced * price)
     platform.add("selling_cost_li", cost)
     platform.today["sold_li"] = platform.today.get("sold_li", 0) + gross
     to_debt = min(account.debt, gross - cost)
@@ -620,56 +620,45 @@ def settle_fill(path: Path, account: Account, position: Position, shares: int, p
     repay(path, account, to_debt)
 
 
-def trade(path: Path, index: int, orders: list[tuple[Account, Position, int]]) -> None:
+def trade(path: Path, index: int, orders: list[Order]) -> None:
     """Fill the orders of one round in one instrument, move its price and pay (M-23 to M-25)."""
     instrument = path.instruments[index]
     left = instrument.capacity - instrument.sold_today
-    filled, rationed = fills([shares for _, _, shares in orders], left)
+    filled, rationed = fills([order.shares for order in orders], left)
     instrument.rationed = instrument.rationed or rationed
     instrument.sold_today += sum(filled)
     before = instrument.price
     if sum(filled) > 0:
         after = price_after(
             instrument.first_price,
-            instrument.sold_today,
+            instrument.wanted_today,
             instrument.terms,
             instrument.low,
             path.terms,
         )
         instrument.price = min(after, before)
     price = (before + instrument.price) // 2
-    for (account, position, _), shares in zip(orders, filled, strict=True):
+    for order, shares in zip(orders, filled, strict=True):
         if shares > 0:
-            settle_fill(path, account, position, shares, price)
+            settle_fill(path, order, shares, price)
     instrument.locked = instrument.locked or is_at_low(instrument)
 
 
 def sales(path: Path) -> int:
     """Run the rounds of a day and return in how many of them somebody ordered (5.4, 5.5)."""
     for number in range(path.terms["rounds_max"]):
-        book: dict[int, list[tuple[Account, Position, int]]] = {}
+        book: dict[int, list[Order]] = {}
         for account in path.accounts:
             if account.debt == 0:
                 continue
-            for position, shares in ask(path, account, first_round=number == 0):
-                book.setdefault(position.instrument, []).append((account, position, shares))
+            for order in ask(path, account, first_round=number == 0):
+                book.setdefault(order.position.instrument, []).append(order)
         if not book:
             return number
         for index in sorted(book):
             trade(path, index, book[index])
+        look_at_breaker(path)
     return int(path.terms["rounds_max"])
-
-
-def close_market(path: Path) -> None:
-    """Split the day's impact into its permanent and its passing part (M-24)."""
-    for instrument in path.instruments:
-        first, last = instrument.first_price, instrument.price
-        impact = (first - last) * PPB // first
-        lasting = impact * path.terms["permanent_bp"] // BP
-        passing = impact - lasting
-        instrument.keep = instrument.keep * (PPB - lasting) // PPB
-        instrument.gap = PPB - (PPB - instrument.gap) * (PPB - passing) // PPB
-        instrument.close = last
 
 
 # --- 5.6 and 5.7: deficits and failure ------------------------------------------------------------
@@ -764,6 +753,7 @@ TALLIES = (
     "margin_call_peak_fundamental_li",
     "margin_call_issued_li",
     "sold_li",
+    "displaced_li",
     "selling_cost_li",
     "client_paid_li",
     "repaid_li",
@@ -850,17 +840,24 @@ def run_day(path: Path) -> tuple[int, list[dict[str, int]]]:
     for account in path.accounts:
         account.begun_before_today = account.begun
     open_market(path)
-    shut = [int(i.locked or bool(i.terms["suspended"])) for i in path.instruments]
+    shut = [int(i.locked or i.closed) for i in path.instruments]
     accrue_interest(path)
     payments(path)
     measure_calls(path)
     margin_calls(path)
     rounds = sales(path)
-    close_market(path)
+    for instrument in path.instruments:
+        close_instrument(instrument, path.terms)
     write_off(path)
     close_platforms(path)
     quotes = [
-        {"quoted": i.close, "locked": locked, "sold_shares": i.sold_today}
+        {
+            "quoted": i.close,
+            "locked": locked,
+            "sold_shares": i.sold_today,
+            "displaced_shares": i.displaced_today,
+            "sold_li": i.sold_li_today,
+        }
         for i, locked in zip(path.instruments, shut, strict=True)
     ]
     return rounds, quotes
@@ -883,6 +880,7 @@ def run_path(world: World) -> Result:
         "path": {
             "rounds_most": max(rounds_of_days, default=0),
             "rounds_limit_days": sum(rounds == rounds_max for rounds in rounds_of_days),
+            "breaker_days": path.breaker_days,
         },
         "days": days,
         "accounts": [account_result(account) for account in path.accounts],

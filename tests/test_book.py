@@ -19,7 +19,7 @@ from stresslab.book import Book, checks, demo_book, notes, read_book, write_book
 from stresslab.book.checks import collateral_of_accounts, imbalances
 from stresslab.book.convert import FAULTS_SHOWN, convert
 from stresslab.faults import InputError, Rows
-from stresslab.glossary import INPUTS, Column
+from stresslab.glossary import INPUTS, SALE_ORDERS, Column
 from stresslab.market.rules import board_rule
 
 BASE = Path(__file__).parent / "invalid" / "base"
@@ -340,6 +340,19 @@ def test_many_faults_of_one_column_are_counted():
     assert str(faults[-1]) == "t.csv, shares: 5 more rows break a rule in this column; correct them alike"
 
 
+def test_the_collateral_of_an_account_may_pass_64_bits():
+    """Before a book is known to be sound: 2^31 shares at a price of 2^31 厘, four times."""
+    stocks = {"instrument_id": [f"S{i}" for i in range(4)], "price_li": [2**31 - 1] * 4}
+    held = {"account_id": ["A1"] * 4 + ["A9"], "instrument_id": ["S0", "S1", "S2", "S3", "S0"], "shares": [2**31 - 1] * 4 + [5]}
+    accounts = {"account_id": ["A0", "A1"], "cash_li": [3, 7]}
+    tables = {"instruments": pd.DataFrame(stocks), "positions": pd.DataFrame(held), "accounts": pd.DataFrame(accounts)}
+    assert collateral_of_accounts(tables).tolist() == [3, 4 * (2**31 - 1) ** 2 + 7]
+    tables["positions"] = tables["positions"].iloc[:1].assign(instrument_id="S7")
+    assert collateral_of_accounts(tables).tolist() == [3, 7]
+    tables["positions"] = tables["positions"].iloc[:0]
+    assert collateral_of_accounts(tables).tolist() == [3, 7]
+
+
 def test_the_whole_book_has_a_bound(monkeypatch):
     # Collateral 1,272,500 + 622,000.5 + 637,000 and debt 600,000 + 300,000 + 400,000, in yuan.
     monkeypatch.setattr(checks, "COLLATERAL_OF_BOOK", 3_831_500_500)
@@ -398,6 +411,44 @@ def test_demo_funding_is_nested_and_claims_are_concentrated(demo):
         top = mine.groupby(groups)["amount_li"].sum().nlargest(10).sum()
         assert 0.3 < top / mine["amount_li"].sum() < 0.7
         assert mine["group_id"].notna().sum() == 5
+
+
+def test_demo_mixes_orders_of_sale_and_knows_what_was_paid(demo):
+    a, p, i = (demo.tables[t] for t in ("accounts", "positions", "instruments"))
+    assert set(a["sale_order"]) == set(SALE_ORDERS)
+    assert (a["sale_order"].value_counts(normalize=True) > 0.03).all()
+    held = p.merge(a, on="account_id").merge(i, on="instrument_id")
+    assert set(held.loc[held["cost_li"].isna(), "platform_id"]) == {"P3"}
+    assert held.loc[held["platform_id"] == "P3", "cost_li"].isna().all()
+    known = held[held["cost_li"].notna()]
+    paid = known["cost_li"].astype(float) / (known["shares"] * known["price_li"])
+    assert paid.between(0.49, 1.36).all()
+    assert ((i["float_shares"] <= i["total_shares"]) & (i["total_shares"] >= 50 * i["adv_shares"])).all()
+
+
+def test_an_empty_cost_stays_unknown_and_a_negative_one_is_a_cost(folder):
+    text = (folder / "positions.csv").read_text(encoding="utf-8").splitlines()
+    rows = [text[0] + ",cost_yuan", *(f"{row},{cost}" for row, cost in zip(text[1:], ("", "-500.5", "0", "1e6"), strict=True))]
+    (folder / "positions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    cost = read_book(folder).tables["positions"]["cost_li"]
+    assert (cost.isna().tolist(), cost.tolist()[1:]) == ([True, False, False, False], [-500_500, 0, 10**9])
+
+
+@pytest.mark.parametrize(("order", "costs", "sound"), [
+    ("highest_loss", ["", "5", "", ""], True), ("highest_loss", ["", "", "", "5"], False), ("largest", ["", "", "", ""], True),
+])
+def test_an_order_by_loss_needs_one_cost_of_the_account(folder, order, costs, sound):
+    edit(folder / "accounts.csv", "rate_cap_pct\n", "rate_cap_pct,sale_order\n")
+    edit(folder / "accounts.csv", "fixed,\n", f"fixed,,{order}\n")
+    edit(folder / "accounts.csv", "floating,\n", "floating,,\n")
+    edit(folder / "accounts.csv", "capped,15\n", "capped,15,\n")
+    text = (folder / "positions.csv").read_text(encoding="utf-8").splitlines()
+    rows = [text[0] + ",cost_yuan", *(f"{row},{cost}" for row, cost in zip(text[1:], costs, strict=True))]
+    (folder / "positions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    if sound:
+        assert read_book(folder).tables["accounts"]["sale_order"].tolist() == [order, None, None]
+    else:
+        assert [line.partition(":")[0] for line in faults_of(folder)] == ["accounts.csv row 2, sale_order = 'highest_loss'"]
 
 
 def test_demo_is_the_same_every_time_and_another_with_another_seed(tmp_path):

@@ -19,7 +19,7 @@ from worlds import plain_account, plain_instrument, plain_world
 
 from stresslab.book import Book
 from stresslab.engine import run_block
-from stresslab.kernels import cascade, kernel, layout, returns
+from stresslab.kernels import cascade, kernel, layout, returns, screen
 from stresslab.market import Market
 from stresslab.market.files import MarketFactor
 from stresslab.resolve import Resolved, resolve
@@ -43,12 +43,12 @@ CASES = [
 
 @kernel
 def loop(
-    loss: I64, fundamental: I64, factor: F64, level: F64, by_platform: I64, facts: layout.Facts,
+    loss: I64, fundamental: I64, factor: F64, level: F64, by_platform: I64, facts: layout.Facts, state: layout.State,
     market: returns.MarketTerms, seed: int,
 ) -> None:
     for path in range(loss.size):
         returns.fundamental_prices(fundamental, factor, level[0], level[1], market, seed, path)
-        cascade.hold(fundamental, facts, by_platform)
+        cascade.hold(fundamental, facts, state, by_platform)
         loss[path] = by_platform[0]
 
 
@@ -56,7 +56,9 @@ def losses(r: Resolved, paths: int) -> I64:
     """Return the loss when holding on each path."""
     days = r.facts.terms.calendar.size
     loss, fundamental = np.zeros(paths, np.int64), np.zeros((days, 1), np.int64)
-    loop(loss, fundamental, np.zeros(days), np.zeros((2, 1)), np.zeros(1, np.int64), r.facts, r.market, 1)
+    state = cascade.new_state(r.facts)
+    screen.list_all(state)
+    loop(loss, fundamental, np.zeros(days), np.zeros((2, 1)), np.zeros(1, np.int64), r.facts, state, r.market, 1)
     return loss
 
 
@@ -157,7 +159,10 @@ def test_a_mean_field_of_accounts() -> None:
     world = plain_world([share], [[price], [after]], loans, impact="linear", impact_coefficient=1.0, rounds_max=100)
     result = run_kernel(world)
     assert result["platforms"][0]["accounts_forced"] == 312
-    assert result["instruments"][0][0] == {"quoted": round(price * (1 - 0.12496)), "locked": 0, "sold_shares": 31_200}
+    # Each round is paid at the mean of falls of 10, 12, 12.4, 12.48 and 12.496%: 250 accounts, then 50, 10 and 2 more.
+    sold = shares * (250 * 89_000_000 + 50 * 87_800_000 + 10 * 87_560_000 + 2 * 87_512_000)
+    assert result["instruments"][0][0] == {
+        "quoted": round(price * (1 - 0.12496)), "locked": 0, "sold_shares": 31_200, "displaced_shares": 0, "sold_li": sold,
+    }
     assert result["path"]["rounds_limit_days"] == 0
-    # 250, then 50, 10 and 2 more.
     assert result["path"]["rounds_most"] == 4

@@ -11,6 +11,7 @@ import itertools
 import math
 import statistics
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numba
@@ -25,6 +26,7 @@ from scipy.special import ndtr
 from stresslab.book import demo_book
 from stresslab.faults import InputError
 from stresslab.kernels import draws, kernel, returns
+from stresslab.kernels.closures import chance_bp, closed_days
 from stresslab.kernels.returns import SHAPE_BRIDGE, SHAPE_GAP, SHAPE_NONE, SHAPE_RAMP, MarketTerms
 from stresslab.market import (
     Market,
@@ -323,6 +325,118 @@ def test_a_price_is_held_at_eight_times_its_start() -> None:
     """(M-2)"""
     m = terms(5, price=np.array([10_000]), tick=np.array([10]), factor_sd=0.0, factor_drift=1.0)
     assert prices_of(m, 1, 0)[:, 0].tolist() == [10_000, 27_180, 73_890, 80_000, 80_000, 80_000]
+
+
+# --- drawn suspensions ----------------------------------------------------------------------------
+
+U8 = NDArray[np.uint8]
+
+
+def closed(given: U8, base_bp: int, slope: int, mean_days: int, seed: int, path: int, factor_bp: list[int]) -> U8:
+    out = np.full_like(given, 7)
+    closed_days(out, given, base_bp, slope, mean_days, seed, path, np.array(factor_bp, np.int64))
+    return out
+
+
+def closed_slowly(
+    given: list[list[int]], base_bp: int, slope: int, mean_days: int, seed: int, path: int, factor_bp: list[int]
+) -> list[list[int]]:
+    """(M-44) in fractions, a set of days for each instrument."""
+    days, out = len(given), []
+    for i in range(len(given[0])):
+        asleep: set[int] = set()
+        for t in range(1, days):
+            if t in asleep:
+                continue
+            fall = max(0, 10_000 - factor_bp[t])
+            chance = min(10_000, base_bp + Fraction(slope * fall, 10_000) // 1)
+            first, second = (int(w) for w in draws.words(seed, path, t, 5, i)[:2])
+            if Fraction(first, 2**32) < Fraction(int(chance), 10_000):
+                asleep |= set(range(t, t + 1 + Fraction(second * (2 * mean_days - 1), 2**32) // 1))
+        out.append([int(t in asleep or bool(given[t][i])) for t in range(days)])
+    return [list(row) for row in zip(*out, strict=True)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), min_size=2, max_size=15),
+    st.sampled_from([0, 0, 1, 50, 3_000, 10_000]), st.sampled_from([0, 1, 2_500, 10_000, 100_000]), st.integers(1, 6), SEEDS,
+    st.integers(0, 2**31), st.data(),
+)
+def test_suspensions_equal_the_slow_ones(
+    given_days: list[list[int]], base_bp: int, slope: int, mean_days: int, seed: int, path: int, data: st.DataObject
+) -> None:
+    factor = data.draw(st.lists(st.integers(0, 12_000), min_size=len(given_days), max_size=len(given_days)))
+    law = (base_bp, slope, mean_days, seed, path, factor)
+    assert closed(np.array(given_days, np.uint8), *law).tolist() == closed_slowly(given_days, *law)
+
+
+@pytest.mark.parametrize(
+    ("base_bp", "slope", "factor_bp", "chance"),
+    [(0, 0, 5_000, 0), (50, 0, 5_000, 50), (50, 2_500, 6_000, 1_050), (50, 2_500, 10_000, 50), (50, 2_500, 12_000, 50),
+     (0, 1, 0, 1), (0, 1, 1, 0), (7, 3, 3_333, 9), (5_000, 10_000, 4_000, 10_000), (10_000, 100_000, 0, 10_000)],
+)
+def test_the_chance_of_a_suspension(base_bp: int, slope: int, factor_bp: int, chance: int) -> None:
+    """(M-44) 0.5% and 25% of a fall of 40%: 10.5% a day; rounded down to bp, at most certain."""
+    assert chance_bp(base_bp, slope, factor_bp) == chance
+
+
+@compiled_only
+@pytest.mark.parametrize(("base_bp", "slope", "chance"), [(200, 0, 0.02), (50, 2_500, 0.105)])
+def test_how_often_suspensions_begin_and_how_long_they_last(base_bp: int, slope: int, chance: float) -> None:
+    """(M-44) A suspension of one day on average is drawn each day with its chance; lengths are uniform on 1 to 2 mean − 1."""
+    days, stocks = 400, 500
+    given_days, factor = np.zeros((days + 1, stocks), np.uint8), [6_000] * (days + 1)
+    single = closed(given_days, base_bp, slope, 1, 11, 3, factor)[1:]
+    assert_within(single.ravel().astype(float), chance)
+    # Draws of one day say nothing of the next one's, or of the next instrument's.
+    assert_within((single[1:] * single[:-1]).ravel().astype(float), chance**2)
+    assert_within((single[:, 1:] * single[:, :-1]).ravel().astype(float), chance**2)
+    # Of mean length 4 an instrument is closed a share c m / (1 + c (m − 1)) of the time, once the start is forgotten: it opens
+    # for 1 / c days on average, of which the last is already the first of the suspension.
+    long = closed(given_days, base_bp, slope, 4, 11, 3, factor)[50:].astype(float)
+    by_stock = long.mean(axis=0)
+    error = by_stock.std(ddof=1) / math.sqrt(stocks)
+    assert abs(by_stock.mean() - 4 * chance / (1 + chance * 3)) < 3 * error
+
+
+@compiled_only
+def test_lengths_of_suspensions() -> None:
+    """(M-44) With a chance of one on day 1 and none later, the days closed are the length itself."""
+    stocks, mean = 20_000, 5
+    given_days = np.zeros((12, stocks), np.uint8)
+    length = closed(given_days, 0, 10_000, mean, 5, 0, [10_000, 0, *[10_000] * 10]).sum(axis=0)
+    counts = np.bincount(length, minlength=2 * mean)
+    assert counts[0] == 0
+    assert counts.size == 2 * mean
+    for count in counts[1:]:
+        p = 1 / (2 * mean - 1)
+        assert abs(count / stocks - p) < 3 * math.sqrt(p * (1 - p) / stocks)
+
+
+def test_a_halt_moves_no_draw() -> None:
+    """(M-44) What is given lies over what is drawn, and paths differ."""
+    factor = [10_000 - 100 * t for t in range(31)]
+    none, all_days = np.zeros((31, 40), np.uint8), np.zeros((31, 40), np.uint8)
+    all_days[5] = 1
+    drawn, both = closed(none, 100, 2_500, 3, 1, 2, factor), closed(all_days, 100, 2_500, 3, 1, 2, factor)
+    assert drawn.any()
+    assert not drawn.all()
+    assert np.array_equal(both, drawn | all_days)
+    assert not np.array_equal(closed(none, 100, 2_500, 3, 1, 3, factor), drawn)
+    assert not np.array_equal(closed(none, 100, 2_500, 3, 2, 2, factor), drawn)
+    assert np.array_equal(closed(all_days, 0, 0, 3, 1, 2, factor), all_days)
+
+
+@compiled_only
+def test_the_shipped_suspensions_close_half_of_the_market_at_the_trough() -> None:
+    """A quarter ten days into the fall and half at its trough, as their source says."""
+    r = resolve(demo_book(60), shipped_market(), read_scenario("suspension-2015"))
+    share = np.zeros(61)
+    for path in range(100):
+        factor_bp = (np.floor(np.exp(factors(r.market, path + 1, 1)[path]) * 10**6 + 0.5).astype(np.int64) // 100).tolist()
+        share += closed(np.zeros((61, 300), np.uint8), *r.suspensions, 1, path, factor_bp).mean(axis=1) / 100
+    assert (round(share[10], 2), round(share[20], 2)) == (pytest.approx(0.26, abs=0.02), pytest.approx(0.51, abs=0.02))
 
 
 # --- what a scenario makes of a market ------------------------------------------------------------

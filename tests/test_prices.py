@@ -8,11 +8,12 @@ from fractions import Fraction
 import numpy as np
 import plain
 import pytest
+from foreign_market import share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stresslab.kernels import liquidity, prices
-from stresslab.kernels.liquidity import IMPACT_LINEAR, IMPACT_NONE, IMPACT_SQRT
+from stresslab.kernels.liquidity import IMPACT_LINEAR, IMPACT_NONE, IMPACT_SQRT, Impact
 from stresslab.market import board_rule, selling_cost_bp
 
 PPB = prices.PPB
@@ -138,26 +139,7 @@ def test_selling_costs_by_date(board: str, date: str, cost_bp: int) -> None:
     assert selling_cost_bp(board, day(date)) == cost_bp
 
 
-# --- impact ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("quantity", "fall_bp"), [(1, 20.0), (10, 63.2456), (25, 100.0), (100, 200.0)])
-def test_square_root_law(quantity: int, fall_bp: float) -> None:
-    """(M-24) σ = 2%, Y = 1: 1, 10, 25 and 100% of a day's volume cost 20 to 200 bp."""
-    found = liquidity.fall(IMPACT_SQRT, 1.0, 0.02, quantity, 100)
-    assert 10_000 * found == pytest.approx(fall_bp, abs=5e-5)
-
-
-def test_linear_depth() -> None:
-    """(M-24) σ = 2%, c = 0.4: one day's volume costs 5%, and so does it in parts of any size, added up."""
-    assert liquidity.fall(IMPACT_LINEAR, 0.4, 0.02, 1_000_000, 1_000_000) == pytest.approx(0.05, rel=1e-15)
-    assert liquidity.fall(IMPACT_LINEAR, 0.4, 0.02, 200_000, 1_000_000) == pytest.approx(0.01, rel=1e-15)
-
-
-@pytest.mark.parametrize("law", [IMPACT_NONE, IMPACT_SQRT, IMPACT_LINEAR])
-def test_nothing_sold_moves_nothing(law: int) -> None:
-    assert liquidity.fall(law, 1.0, 0.02, 0, 100) == 0.0
-    assert liquidity.fall(IMPACT_NONE, 1.0, 0.02, 50, 100) == 0.0
+# --- impact; its laws stand in test_liquidity ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -188,7 +170,7 @@ def test_impact_equals_the_twin(
     """(M-24) Fall and rounding together, bit for bit."""
     price = max(tick, price // tick * tick)
     low = max(tick, price * percent // 100 // tick * tick)
-    drop = liquidity.fall(LAWS[law], coefficient, sigma, sold, volume)
+    drop = liquidity.fall(Impact(LAWS[law], coefficient), share(price, volume, sigma), price, sold)
     terms = {"sigma_day": sigma, "adv_shares": volume, "tick": tick}
     run = {"impact": law, "impact_coefficient": coefficient}
     assert liquidity.price_after(price, price, low, tick, drop) == plain.price_after(price, sold, terms, low, run)
@@ -349,7 +331,7 @@ def spiral(shock_pct: int, depth: int, unit: int, tick: int) -> tuple[list[int],
         if not sellers:
             return path, cash
         sold = sum(SPIRAL[n][0] for n in sellers)
-        drop = liquidity.fall(IMPACT_LINEAR, 1.0, price / unit, sold, depth)
+        drop = liquidity.fall(Impact(IMPACT_LINEAR), share(price, depth, price / unit), price, sold)
         after = liquidity.price_after(price, price, tick, tick, drop)
         for n in sellers:
             cash[n], flagged[n] = SPIRAL[n][0] * ((price + after) // 2), True

@@ -7,7 +7,7 @@ import datetime
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from stresslab.book import Book, read_book
 from stresslab.faults import InputError
+from stresslab.glossary import BOARDS, SALE_ORDERS
 from stresslab.market import read_market
 from stresslab.resolve import (
     NEVER,
@@ -27,7 +28,7 @@ from stresslab.resolve import (
     resolve,
     shock_bp,
 )
-from stresslab.scenario import Scenario, read_scenario, read_scenarios, resolved, shipped_folder
+from stresslab.scenario import Board, Operations, Scenario, read_scenario, read_scenarios, resolved, shipped_folder
 from stresslab.verbs import DEMO_SCENARIOS
 
 BASE = Path(__file__).parent / "invalid" / "base"
@@ -72,8 +73,50 @@ def test_depths_and_shares_are_those_of_the_names():
     share = {name: read_scenario(name).redemption.share_pct for name in ("redemption-20", "redemption-30", "severe")}
     assert share == {"redemption-20": 20, "redemption-30": 30, "severe": 30}
     assert {shock_bp(read_scenario(name)) for name in ("rates-up-200bp", "severe")} == {200}
+    halt = read_scenario("halt-2016").market
+    assert (halt.crash.depth_pct, halt.crash.trough_day, halt.halt_days, halt.circuit_breaker_pct) == (20, 10, (1, 4), 7)
     calm = read_scenario("baseline")
     assert (calm.market.crash, calm.rates, calm.redemption, shock_bp(calm)) == (None, None, None, 0)
+
+
+@pytest.mark.parametrize(("name", "block", "changed"), [
+    ("crash-40-staged", "operations", {"batches": 5}), ("crash-40-no-displacement", "operations", {"displace": False}),
+    ("suspension-2015", "market", {"suspensions": {"base_pct": 0.5, "slope_pct": 25, "mean_days": 10}}),
+])
+def test_variants_of_a_crash_differ_from_it_in_one_thing(name, block, changed):
+    one, other = resolved(read_scenario(name)), resolved(read_scenario("crash-40"))
+    for words in ("id", "title", "title_zh", "purpose", "purpose_zh"):
+        assert one.pop(words) != other.pop(words)
+    mine, its = one.pop(block), other.pop(block)
+    assert one == other
+    for held in (mine, mine.get("suspensions") or {}, its):
+        held.pop("source", None)
+    assert mine == its | changed
+
+
+def test_choices_are_those_of_books_and_boards():
+    assert get_args(Board) == BOARDS
+    assert get_args(Operations.model_fields["sale_order"].annotation) == ("contract", *SALE_ORDERS)
+
+
+def test_what_does_not_fit_together_is_refused_in_the_library_too():
+    law = resolved(read_scenario("baseline"))["liquidity"]
+    margin = {"sector": "bank", "source": "by hand"}
+    wrong = {"liquidity": law | {"impact": "exponential", "trading_fraction": 0.5}, "market": {"halt_days": [3, 61]}}
+    with pytest.raises(ValueError, match="5 validation errors") as refused:
+        scenario(**wrong, sector_margin=[margin])
+    assert [".".join(map(str, e["loc"])) for e in refused.value.errors()] == [
+        "market.halt_days.1", "market.halt_days", "liquidity.impact", "liquidity.trading_fraction", "sector_margin.0"]
+    fine = {"liquidity": law | {"impact": "exponential", "impact_floor_pct": 0}, "market": {"halt_days": [3, 60], "source": "by hand"},
+            "sector_margin": [margin | {"single_name_cap_pct": 0}]}
+    assert scenario(**fine).liquidity.impact_floor_pct == 0
+
+
+@pytest.mark.parametrize(("key", "value"), [("liquidity", {"trading_fraction": 1}), ("market", {"halt_days": [], "suspension": []}),
+                                            ("operations", {"sale": "contract", "batches": 1, "minimum_sale_yuan": 0, "displace": True})])
+def test_neutral_values_may_be_written(key, value):
+    calm = read_scenario("baseline")
+    assert scenario(**{key: resolved(calm)[key] | value}) == calm
 
 
 def test_several_scenarios_come_in_the_order_given_with_all_faults():
@@ -167,6 +210,23 @@ def test_what_is_asked_adds_up_and_nobody_asks_for_more_than_he_has(amounts, bp,
     asked = asked_amounts(claims(amounts), redemption(bp / 100, who))
     assert sum(asked) == sum(amounts) * bp // 10_000
     assert all(0 <= part <= whole for part, whole in zip(asked, amounts, strict=True))
+
+
+groups_of_claims = st.lists(st.tuples(st.integers(0, 2**47 - 1), st.sampled_from(["A", "B", "C", None])), min_size=1, max_size=12)
+
+
+@given(groups_of_claims, st.integers(1, 10_000))
+def test_the_largest_groups_ask_first(held, bp):
+    """Claim by claim, in Python's integers: groups by size and name, within a group in order of the table."""
+    amounts, groups = [amount for amount, _ in held], [group for _, group in held]
+    names = [group or f"C{at:02d}" for at, group in enumerate(groups)]
+    size = {name: sum(a for a, n in zip(amounts, names, strict=True) if n == name) for name in names}
+    left, asked = sum(amounts) * bp // 10_000, [0] * len(amounts)
+    for name in sorted(size, key=lambda n: (-size[n], n)):
+        for at in [at for at, n in enumerate(names) if n == name]:
+            asked[at] = min(amounts[at], left)
+            left -= asked[at]
+    assert asked_amounts(claims(amounts, group_id=groups), redemption(bp / 100, "top_clients")) == asked
 
 
 def test_nobody_asks_without_a_redemption():

@@ -17,6 +17,11 @@ BP = 10_000
 NEVER = 1_000_000
 MOST_MONEY = 2**46 - 1
 MOST_SHARES = 2**31 - 1
+ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
+IMPACTS = ("none", "sqrt", "linear", "exponential", "almgren")
+# Lot and minimum order: shares, STAR, funds, and odd ones.
+LOTS = ((100, 100), (100, 1), (1, 200), (1, 200), (1, 100), (1, 1), (200, 200), (100, 250))
+LIMITS = (0, 1000, 0, 2000, 1000, 0, 500)
 WARNINGS = (10_000, 10_500, 11_200, 11_500, 13_000, 14_000, 15_000)
 FALLS = {
     "flat": (0, 0),
@@ -36,7 +41,7 @@ def rounded(price: int, tick: int) -> int:
 @st.composite
 def price_paths(draw: DrawFn, price: int, tick: int, days: int) -> list[int]:
     """Draw a fundamental path: one mood for all days, or a new one each day."""
-    kinds = st.sampled_from(("flat", "flat", "ticks", "gradual", "steep", "gap", "gap", "rise"))
+    kinds = st.sampled_from(("gap", "steep", "gradual", "gap", "steep", "flat", "ticks", "rise"))
     steady = draw(st.booleans())
     kind = draw(kinds)
     path = [price]
@@ -56,35 +61,88 @@ def price_paths(draw: DrawFn, price: int, tick: int, days: int) -> list[int]:
 def instruments(draw: DrawFn, scale: int) -> dict[str, Any]:
     """Draw one instrument: low prices, where a tick is much, and tiny turnover among them."""
     tick = draw(st.sampled_from((10, 10, 1)))
-    ticks = draw(st.sampled_from((1, 9, 104, 115, 1000, 1000, 1234, 1650, 5000, 20_000)))
+    ticks = draw(st.sampled_from((1000, 1000, 1, 9, 104, 115, 1234, 1650, 5000, 20_000)))
     volume = draw(
-        st.sampled_from((0, 70, 1_000, 20_000, 20_000, 20_000, 100_000, 100_000, 2_000_000))
+        st.sampled_from((10_000,) * 4 + (20_000, 20_000, 3_000, 100_000, 0, 70, 1_000, 2_000_000))
     )
+    lot, min_order = draw(st.sampled_from(LOTS))
     return {
         "price": tick * ticks,
         "tick": tick,
-        "lot": draw(st.sampled_from((100, 100, 1, 200))),
-        "limit_bp": draw(st.sampled_from((1000, 1000, 500, 2000, 0, 0))),
+        "lot": lot,
+        "min_order": min_order,
         "adv_shares": min(volume * scale, MOST_SHARES),
-        "sigma_day": draw(st.sampled_from((0.0, 0.0189, 0.2, 0.8))),
-        "suspended": draw(st.sampled_from((False,) * 7 + (True,))),
+        "sigma_day": draw(st.sampled_from((0.2, 0.2, 0.8, 0.0189, 0.05, 0.0))),
+        "theta": draw(st.sampled_from((1.0, 3.3, 6.1))),
         "cost_bp": draw(st.sampled_from((0, 0, 7, 10, 150))),
     }
 
 
 @st.composite
-def positions(draw: DrawFn, count: int, scale: int) -> list[dict[str, int]]:
-    """Draw an account's positions, at most one for each instrument, odd lots among them."""
+def limit_paths(draw: DrawFn, days: int) -> list[int]:
+    """Draw an instrument's daily limits: the same every day, or another one from some day on."""
+    first = draw(st.sampled_from(LIMITS))
+    if draw(st.integers(0, 3)):
+        return [0] + [first] * days
+    change = draw(st.integers(1, max(1, min(days, 4))))
+    second = draw(st.sampled_from(LIMITS))
+    return [0] + [first if day < change else second for day in range(1, days + 1)]
+
+
+@st.composite
+def closures(draw: DrawFn, days: int) -> list[int]:
+    """Draw an instrument's closed days: none, all, the first ones, some in the middle, single ones."""
+    kind = draw(st.sampled_from(("open",) * 10 + ("whole", "until", "middle", "single")))
+    start, length = draw(st.integers(1, min(days, 4))), draw(st.integers(1, 3))
+    if kind == "single":
+        return [0] + [draw(st.sampled_from((0, 0, 1))) for _ in range(days)]
+    first, last = {
+        "open": (1, 0),
+        "whole": (1, days),
+        "until": (1, start),
+        "middle": (start, start + length - 1),
+    }[kind]
+    return [0] + [int(first <= day <= last) for day in range(1, days + 1)]
+
+
+@st.composite
+def closed_tables(draw: DrawFn, count: int, days: int) -> list[list[int]]:
+    """Draw the closed days of all instruments, at times with days on which the whole market is shut."""
+    by_name = [draw(closures(days)) for _ in range(count)]
+    table = [list(row) for row in zip(*by_name, strict=True)]
+    for day in draw(st.sampled_from(((),) * 11 + ((1,), (2,), (2, 3)))):
+        if day <= days:
+            table[day] = [1] * count
+    return table
+
+
+@st.composite
+def positions(draw: DrawFn, prices: list[int], scale: int) -> list[dict[str, int]]:
+    """Draw an account's positions, at most one for each instrument, odd lots among them.
+
+    Their cost is unknown, that of the book, just beside it, far above or far below it.
+    """
     rows = []
-    held = draw(st.lists(st.integers(0, count - 1), max_size=3, unique=True))
+    count = len(prices)
+    held = [index for index in range(count) if draw(st.sampled_from((True, True, False)))]
     if not held and draw(st.sampled_from((True,) * 9 + (False,))):
         held = [draw(st.integers(0, count - 1))]
-    for index in sorted(held):
-        lots = draw(st.sampled_from((0, 1, 2, 10, 10, 37, 37, 37, 300)))
+    for index in held:
+        lots = draw(st.sampled_from((37, 37, 37, 10, 10, 300, 0, 1, 2)))
         shares = (lots * 100 + draw(st.sampled_from((0, 0, 1, 37, 99)))) * scale
-        part = draw(st.sampled_from((0, 1, 2, 3, 3, 3, 3, 3)))
+        part = draw(st.sampled_from((3, 3, 3, 3, 3, 3, 2, 1, 0)))
         sellable = (0, min(1, shares), shares // 2, shares)[part]
-        rows.append({"instrument": index, "shares": shares, "sellable": sellable})
+        price = prices[index]
+        costs = (0, price, price + 1, max(1, price - 1), 2 * price, max(1, price // 2), 2**32 - 1)
+        cost_price = draw(st.sampled_from(costs))
+        rows.append(
+            {
+                "instrument": index,
+                "shares": shares,
+                "sellable": sellable,
+                "cost_price": cost_price,
+            }
+        )
     return rows
 
 
@@ -118,17 +176,27 @@ def lines(draw: DrawFn) -> tuple[int, int, int]:
 
 @st.composite
 def accounts(
-    draw: DrawFn, platforms: int, fundamental: list[list[int]], scale: int, day: int
+    draw: DrawFn,
+    platforms: int,
+    fundamental: list[list[int]],
+    scale: int,
+    day: int,
+    place: int | None = None,
 ) -> dict[str, Any]:
-    """Draw one account, mostly on one of its lines, or next to it, at a day's prices."""
-    held = within_bounds(draw(positions(len(fundamental[0]), scale)), fundamental)
+    """Draw one account, mostly on one of its lines, or next to it, at a day's prices.
+
+    With a place it stands in a crowd: the first just below its line, each further one a step higher.
+    """
+    held = within_bounds(draw(positions(fundamental[0], scale)), fundamental)
     prices = fundamental[day]
     value = sum(p["shares"] * prices[p["instrument"]] for p in held)
     warning, liquidation, restore = draw(lines())
-    aim = draw(st.sampled_from(("line",) * 4 + ("near",) * 3 + ("levered", "under", "no debt")))
-    if aim == "line":
+    aim = draw(st.sampled_from(("line",) * 4 + ("near",) * 5 + ("levered", "under", "no debt")))
+    if place is not None:
+        debt, cash = value * BP * 1000 // (liquidation * (999 + 30 * place)), 0
+    elif aim == "line":
         line = draw(st.sampled_from((liquidation, liquidation, warning, restore)))
-        debt, cash = onto_line(line, value, draw(st.sampled_from((-1, 0, 1))))
+        debt, cash = onto_line(line, value, draw(st.sampled_from((-1, -1, 0, 1))))
     elif aim == "near":
         above = 100 + draw(st.sampled_from((1, 3, 8, 15)))
         debt, cash = value * BP * 100 // (liquidation * above), 0
@@ -151,6 +219,7 @@ def accounts(
         "liquidation_bp": liquidation,
         "restore_bp": restore,
         "full_sale": draw(st.sampled_from((False, False, True))),
+        "sale_order": draw(st.sampled_from(("pro_rata", *ORDERS))),
         "positions": held,
     }
 
@@ -216,11 +285,19 @@ def platforms(draw: DrawFn, loans: int, days: int) -> dict[str, Any]:
 @st.composite
 def terms(draw: DrawFn) -> dict[str, Any]:
     """Draw the terms that hold for a whole run."""
-    impact = draw(st.sampled_from(("sqrt",) * 3 + ("linear",) * 3 + ("none",)))
+    impact = draw(st.sampled_from((*IMPACTS, *IMPACTS[1:])))
     return {
         "participation_bp": draw(st.sampled_from((10_000, 10_000, 2500, 1000))),
         "impact": impact,
         "impact_coefficient": draw(st.sampled_from((0.4, 1.0, 0.1, 2.0))),
+        "impact_floor": draw(st.sampled_from((0.5, 0.2, 0.0, 0.9))),
+        "impact_fraction": draw(st.sampled_from((1.0, 0.25, 0.1))),
+        "buyers_bp": draw(st.sampled_from((0, 0, 500, 2500, 10_000, 1))),
+        "exhaustion_bp": draw(st.sampled_from((10_000, 30_000, 25_000, 0))),
+        "breaker_bp": draw(st.sampled_from((0, 0, 0, 0, 0, 0, 0, 1, 700, 1500, 3000))),
+        "batches": draw(st.sampled_from((1, 1, 1, 1, 2, 3, 4))),
+        "minimum_sale": draw(st.sampled_from((0, 0, 0, 1, 1_000_000, 20_000_000, 10**13))),
+        "displace": draw(st.sampled_from((True, True, False))),
         "permanent_bp": draw(st.sampled_from((0, 3333, 5000, 10_000))),
         "decay_ppb": draw(st.sampled_from((0, 870_550_563, 965_936_328, 999_999_999))),
         "expected_impact_bp": draw(st.sampled_from((0, 50, 300))),
@@ -234,37 +311,118 @@ def terms(draw: DrawFn) -> dict[str, Any]:
     }
 
 
+def opening(world: World) -> list[int]:
+    """Return the quoted prices of day 1, when no impact is left yet (M-13, M-14)."""
+    prices = []
+    for index, terms in enumerate(world["instruments"]):
+        price, tick, limit = terms["price"], terms["tick"], world["limit_bp"][1][index]
+        target = world["fundamental"][1][index]
+        if world["closed"][1][index]:
+            target = price
+        elif limit:
+            units = price // tick
+            low = min(units - 1, (units * (BP - limit) + 5000) // BP)
+            high = max(units + 1, (units * (BP + limit) + 5000) // BP)
+            target = min(max(target, max(low, 1) * tick), high * tick)
+        prices.append(target)
+    return prices
+
+
+def breaker_at(world: World, nudge: int) -> None:
+    """Set a breaker that the fall at the open of day 1 just reaches: by some 厘 more than it needs.
+
+    The level times the index is made to fit by coins that an account without debt holds: shares of
+    one 厘 that never move, so that they change the index and not its fall.
+    """
+    weights = [0] * len(world["instruments"])
+    for account in world["accounts"]:
+        for position in account["positions"]:
+            weights[position["instrument"]] += position["shares"]
+    before = [terms["price"] for terms in world["instruments"]]
+    index = sum(n * p for n, p in zip(weights, before, strict=True))
+    fall = index - sum(n * p for n, p in zip(weights, opening(world), strict=True))
+    wanted = fall - nudge
+    if fall <= 0 or wanted <= 0:
+        return
+    level = max(1, wanted * BP // index)
+    coins = -(-wanted * BP // level) - index
+    if not 0 <= coins <= MOST_SHARES:
+        return
+    coin = {"price": 1, "tick": 1, "lot": 1, "min_order": 1, "adv_shares": 0}
+    world["instruments"].append({**coin, "sigma_day": 0.0, "theta": 1.0, "cost_bp": 0})
+    held = {"shares": coins, "sellable": 0, "cost_price": 0}
+    owner = plain_account(0, {})
+    owner["positions"] = [{"instrument": len(world["instruments"]) - 1, **held}]
+    world["accounts"].append(owner)
+    for table, value in (("fundamental", 1), ("limit_bp", 0), ("closed", 0)):
+        for row in world[table]:
+            row.append(value)
+    world["terms"]["breaker_bp"] = level
+
+
+def crowd(world: World) -> None:
+    """Make room for a cascade: one seller's impact pushes the next below its line."""
+    for index, terms in enumerate(world["instruments"]):
+        held = [p for a in world["accounts"] for p in a["positions"] if p["instrument"] == index]
+        shares = 1 + sum(p["shares"] for p in held)
+        terms.update(adv_shares=min(2 * shares, MOST_SHARES), sigma_day=0.5)
+    for table in ("limit_bp", "closed"):
+        world[table] = [[0] * len(row) for row in world[table]]
+    world["terms"].update(participation_bp=10_000, rounds_max=6, batches=1, breaker_bp=0)
+    world["terms"].update(buyers_bp=0, minimum_sale=0)
+
+
+@st.composite
+def factor_paths(draw: DrawFn, days: int) -> list[int]:
+    """Draw levels of the market factor: one step on day 1, and at times another one later."""
+    levels = st.sampled_from((8_000, 10_000, 6_000, 9_999, 11_000))
+    first, second = draw(levels), draw(levels)
+    change = draw(st.sampled_from((days + 1, days + 1, 2, 3)))
+    return [10_000] + [first if day < change else second for day in range(1, days + 1)]
+
+
 @st.composite
 def worlds(
     draw: DrawFn, max_platforms: int = 3, max_accounts: int = 8, max_days: int = 12
 ) -> World:
     """Draw a small valid world that balances to the last 厘."""
-    days = draw(st.integers(1, max_days))
+    days = min(max_days, draw(st.sampled_from((5, 3, 2, 1, 8, 12))))
     scale = draw(st.sampled_from((1, 1, 1, 1, 10_000)))
-    listed = draw(
-        st.lists(instruments(scale), min_size=1, max_size=draw(st.sampled_from((1, 2, 2, 4))))
-    )
+    listed = [draw(instruments(scale)) for _ in range(draw(st.sampled_from((3, 2, 2, 1, 4))))]
     by_name = [draw(price_paths(i["price"], i["tick"], days)) for i in listed]
     fundamental = [list(row) for row in zip(*by_name, strict=True)]
     count = draw(st.integers(1, max_platforms))
-    aim = draw(st.integers(0, min(days, 3)))
-    size = draw(st.sampled_from((0, 1, 2, *[max_accounts] * 5)))
-    book = [draw(accounts(count, fundamental, scale, aim)) for _ in range(min(size, max_accounts))]
+    aim = min(days, draw(st.sampled_from((1, 1, 0, 2, 3))))
+    exact = draw(st.sampled_from((False,) * 9 + (True,)))
+    most_accounts = max_accounts - exact
+    size = draw(st.sampled_from((*[max_accounts] * 9, 5, 5, 2, 1, 0)))
+    crowded = draw(st.sampled_from((False,) * 7 + (True,)))
+    book = []
+    for place in range(min(size, most_accounts)):
+        step = place if crowded else None
+        book.append(draw(accounts(count, fundamental, scale, aim, step)))
     lenders = []
     for index in range(count):
         loans = sum(a["debt"] for a in book if a["platform"] == index)
         lenders.append(draw(platforms(loans, days)))
-    factor = draw(st.sampled_from((10_000, 8_000, 6_000, 11_000)))
-    return {
+    limit_by_name = [draw(limit_paths(days)) for _ in listed]
+    world = {
         "seed": draw(st.integers(0, 2**63 - 1)),
         "path": draw(st.integers(0, 1000)),
         "instruments": listed,
         "fundamental": fundamental,
-        "factor_bp": [10_000] + [factor] * days,
+        "factor_bp": draw(factor_paths(days)),
+        "limit_bp": [list(row) for row in zip(*limit_by_name, strict=True)],
+        "closed": draw(closed_tables(len(listed), days)),
         "accounts": book,
         "platforms": lenders,
         "terms": draw(terms()),
     }
+    if crowded:
+        crowd(world)
+    if exact:
+        breaker_at(world, draw(st.sampled_from((-1, 0, 0, 1))))
+    return world
 
 
 def up_to(world: World, day: int) -> World:
@@ -278,6 +436,8 @@ def up_to(world: World, day: int) -> World:
         **world,
         "fundamental": world["fundamental"][:end],
         "factor_bp": world["factor_bp"][:end],
+        "limit_bp": world["limit_bp"][:end],
+        "closed": world["closed"][:end],
         "platforms": lenders,
     }
 
@@ -288,6 +448,14 @@ def plain_terms() -> dict[str, Any]:
         "participation_bp": 10_000,
         "impact": "none",
         "impact_coefficient": 1.0,
+        "impact_floor": 0.0,
+        "impact_fraction": 1.0,
+        "buyers_bp": 0,
+        "exhaustion_bp": 0,
+        "breaker_bp": 0,
+        "batches": 1,
+        "minimum_sale": 0,
+        "displace": True,
         "permanent_bp": 0,
         "decay_ppb": 0,
         "expected_impact_bp": 0,
@@ -302,15 +470,19 @@ def plain_terms() -> dict[str, Any]:
 
 
 def plain_instrument(price: int, **changes: Any) -> dict[str, Any]:
-    """Return an instrument without limit, cost or lots, and with turnover for everybody."""
+    """Return an instrument without limit, cost or lots, and with turnover for everybody.
+
+    `limit_bp` and `suspended` of the changes are for `plain_world`, which makes them the tables of
+    the days: a limit (or a list of them, one for each day from 1 on), and True or a list of days.
+    """
     instrument = {
         "price": price,
         "tick": 10,
         "lot": 1,
-        "limit_bp": 0,
+        "min_order": 1,
         "adv_shares": 1_000_000_000,
         "sigma_day": 0.0,
-        "suspended": False,
+        "theta": 1.0,
         "cost_bp": 0,
     }
     return {**instrument, **changes}
@@ -330,12 +502,30 @@ def plain_account(debt: int, held: dict[int, int], **changes: Any) -> dict[str, 
         "liquidation_bp": 13_000,
         "restore_bp": 14_000,
         "full_sale": False,
+        "sale_order": "pro_rata",
         "positions": [
-            {"instrument": index, "shares": shares, "sellable": shares}
+            {"instrument": index, "shares": shares, "sellable": shares, "cost_price": 0}
             for index, shares in held.items()
         ],
     }
     return {**account, **changes}
+
+
+def day_tables(
+    listed: list[dict[str, Any]], days: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the limits and the closed days that instruments ask for, days 0.. x instruments."""
+    limit_bp, closed = [[0] * len(listed)], [[0] * len(listed)]
+    for day in range(1, days + 1):
+        limit_row, closed_row = [], []
+        for instrument in listed:
+            limit = instrument.get("limit_bp", 0)
+            limit_row.append(limit if isinstance(limit, int) else limit[day - 1])
+            shut = instrument.get("suspended", False)
+            closed_row.append(int(shut if isinstance(shut, bool) else day in shut))
+        limit_bp.append(limit_row)
+        closed.append(closed_row)
+    return limit_bp, closed
 
 
 def plain_world(
@@ -362,15 +552,20 @@ def plain_world(
         "due_segregated": [0] * (days + 1),
         **(platform or {}),
     }
+    limit_bp, closed = day_tables(listed, days)
     assets = sum(a["debt"] for a in book) + lender["cash"] + lender["pool"] + lender["other"]
     owed = sum(f["amount"] for f in lender["funding"]) + lender["line_drawn"] + lender["claims"]
     lender["own_capital"] = assets - owed - lender["reserve"]
     return {
         "seed": 1,
         "path": 0,
-        "instruments": listed,
+        "instruments": [
+            {k: v for k, v in row.items() if k not in ("limit_bp", "suspended")} for row in listed
+        ],
         "fundamental": fundamental,
         "factor_bp": [10_000] * (days + 1),
+        "limit_bp": limit_bp,
+        "closed": closed,
         "accounts": book,
         "platforms": [lender],
         "terms": {**plain_terms(), **changes},

@@ -133,6 +133,7 @@ def check_book(
             _check_key(c, table, keys)
     _check_accounts(c)
     _check_positions(c)
+    _check_sale_orders(c)
     _check_instruments(c, as_of)
     _check_funding(c)
     _check_platforms(c)
@@ -201,10 +202,31 @@ def _check_positions(c: _Checker) -> None:
                  lambda at: f"sellable shares must not exceed the {p['shares'].iloc[at]} shares held", "lower them, or correct the shares")
 
 
+def _check_sale_orders(c: _Checker) -> None:
+    if not c.readable("accounts", "account_id") or "sale_order" not in c.tables["accounts"]:
+        return
+    if not c.sound("positions", "account_id", "instrument_id", "shares", "cost_li"):
+        return
+    a, p = c.tables["accounts"], c.tables["positions"]
+    known = p[p["cost_li"].notna()] if "cost_li" in p else p.iloc[:0]
+    lacking = (a["sale_order"] == "highest_loss") & a["account_id"].isin(p["account_id"]) & ~a["account_id"].isin(known["account_id"])
+    c.rows_where("accounts", lacking, ("sale_order", "account_id"), "this order needs the cost of at least one position of the account",
+                 "give cost_yuan in the positions, or choose another order")
+
+
 def _check_instruments(c: _Checker, as_of: datetime.date | None) -> None:
+    if c.readable("instruments") and {"float_shares", "total_shares"} <= set(c.tables["instruments"]):
+        i = c.tables["instruments"]
+        more = (i["float_shares"] > i["total_shares"]).fillna(False)
+        c.rows_where("instruments", more, ("float_shares", "total_shares"),
+                     lambda at: f"the float must not exceed the {i['total_shares'].iloc[at]} shares in total", "correct one of them")
     if not c.readable("instruments", "board", "price_li") or as_of is None:
         return
     i = c.tables["instruments"]
+    if "listed" in i:
+        late = [isinstance(day, datetime.date) and day > as_of for day in i["listed"]]
+        c.rows_where("instruments", late, ("listed",), f"must not lie after the book's date {as_of}",
+                     "correct it, or leave out of the book what cannot be traded yet")
     rules = {board: board_rule(board, as_of) for board in set(i["board"]) if board is not None}
     none = [b is not None and rules[b] is None for b in i["board"]]
     c.rows_where("instruments", none, ("board",), f"this board had no rules yet on the book's date {as_of}",
@@ -268,14 +290,14 @@ def segregated_of_claims(tables: Frames) -> list[int]:
 
 def collateral_of_accounts(tables: Frames) -> pd.Series[Any]:
     """The collateral of each account at book prices, 厘, in the order of the accounts table (Python integers)."""
+    a, p = tables["accounts"], tables["positions"]
     price = dict(zip(tables["instruments"]["instrument_id"], tables["instruments"]["price_li"], strict=True))
-    p = tables["positions"]
-    value = pd.Series([int(s) * int(price.get(i, 0)) for s, i in zip(p["shares"], p["instrument_id"], strict=True)], dtype=object)
-    sums: dict[str, int] = {}
-    for name, v in zip(p["account_id"], value, strict=True):
-        sums[name] = sums.get(name, 0) + v
-    a = tables["accounts"]
-    return pd.Series([sums.get(n, 0) + int(c) for n, c in zip(a["account_id"], a["cash_li"], strict=True)], dtype=object)
+    # One position is below 2^62; the sum of several may pass 64 bits in a book that is not sound.
+    value = p["shares"].astype(np.int64) * p["instrument_id"].map(price).fillna(0).astype(np.int64)
+    if value.astype(np.float64).groupby(p["account_id"]).sum().max() >= 2.0**62:
+        value = value.astype(object)
+    sums = value.groupby(p["account_id"]).sum().reindex(a["account_id"], fill_value=0)
+    return pd.Series(sums.to_numpy().astype(object) + a["cash_li"].to_numpy().astype(object), dtype=object)
 
 
 def _check_bounds(c: _Checker) -> None:
@@ -334,8 +356,8 @@ def notes(tables: Frames) -> list[str]:
             said.append(f"{table}: kept, but no result depends on it yet: {', '.join(kept)}")
     a = tables["accounts"]
     collateral = collateral_of_accounts(tables)
-    called = sum(v * 10_000 < int(w) * int(d) for v, w, d in zip(collateral, a["warning_line_bp"], a["debt_li"], strict=True))
-    broken = sum(v * 10_000 < int(w) * int(d) for v, w, d in zip(collateral, a["liquidation_line_bp"], a["debt_li"], strict=True))
+    held, debt = collateral.to_numpy(np.int64), a["debt_li"].to_numpy(np.int64)
+    called, broken = (int((held * 10_000 < a[c].to_numpy(np.int64) * debt).sum()) for c in ("warning_line_bp", "liquidation_line_bp"))
     if called:
         said.append(f"accounts: {called} are below their warning line on the book's date, {broken} of them below their liquidation line")
     equity = tables["claims"]["kind"] == "account_equity"

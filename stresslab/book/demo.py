@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stresslab.book.files import Book
+from stresslab.glossary import SALE_ORDERS
 from stresslab.kernels.draws import STREAM_DEMO, fill_uniforms, inverse_normal
 
 F64 = NDArray[np.float64]
@@ -51,6 +52,8 @@ class _Style:
     committed: bool
     layers: tuple[tuple[str, float, float, str, int, int, int], ...]  # source, share of funding, rate, type, reset, maturity, seniority
     disclosure: float
+    orders: tuple[float, ...]  # of accounts, by order of sale: pro rata, most liquid, largest, most volatile, highest loss
+    knows_costs: bool
 
 
 _STYLES = (
@@ -58,17 +61,17 @@ _STYLES = (
            ((150, 130), (150, 130), (140, 130), (140, 130)), (5.5, 7.5), (0.75, 0.2, 0.05), 0.2,
            0.22, 0.02, 0.08, 0.10, 0.22, 0.5, 0.9, 0.30, True,
            (("bank", 0.55, 3.1, "floating", 90, 365, 1), ("nonbank", 0.30, 3.8, "fixed", 365, 540, 1),
-            ("shareholder", 0.15, 4.5, "fixed", 365, 1095, 2)), 88.0),
+            ("shareholder", 0.15, 4.5, "fixed", 365, 1095, 2)), 88.0, (0.5, 0.2, 0.1, 0.05, 0.15), True),
     _Style("P2", "Lantern Finance 灯塔配资", 0.18, 150_000, (1.0, 2.0, 3.0), (0.35, 0.4, 0.25),
            ((150, 130), (130, 118), (118, 110)), (10.0, 14.0), (0.85, 0.14, 0.01), 0.4,
            0.007, 0.002, 0.05, 0.05, 0.30, 0.2, 0.9, 0.05, False,
            (("bank", 0.45, 4.6, "floating", 30, 180, 1), ("nonbank", 0.35, 6.8, "floating", 30, 60, 1),
-            ("foreign", 0.10, 5.9, "floating", 30, 25, 2), ("p2p", 0.10, 9.0, "fixed", 30, 20, 2)), 85.0),
+            ("foreign", 0.10, 5.9, "floating", 30, 25, 2), ("p2p", 0.10, 9.0, "fixed", 30, 20, 2)), 85.0, (0.3, 0.4, 0.1, 0.2, 0.0), True),
     _Style("P3", "Quickstep Capital 快步资本", 0.12, 90_000, (2.0, 3.0, 4.0, 5.0), (0.2, 0.3, 0.3, 0.2),
            ((130, 115), (118, 110), (113, 108), (112, 107)), (16.0, 24.0), (0.95, 0.05, 0.0), 0.0,
            0.010, 0.002, 0.03, 0.01, 0.45, 0.1, 0.0, 0.02, False,
            (("nonbank", 0.40, 8.5, "floating", 30, 25, 1), ("p2p", 0.45, 11.0, "fixed", 30, 15, 2),
-            ("own", 0.15, 0.0, "fixed", 365, 1095, 2)), 30.0),
+            ("own", 0.15, 0.0, "fixed", 365, 1095, 2)), 30.0, (0.0, 0.6, 0.4, 0.0, 0.0), False),
 )
 
 
@@ -113,9 +116,9 @@ def demo_book(accounts: int = 20_000, seed: int = 1) -> Book:
         claims.append(owed)
         funding.append(layers)
     tables = {
-        "accounts": owners,
-        "positions": pd.concat(position_parts, ignore_index=True),
-        "instruments": instruments,
+        "accounts": _with_orders(dice, owners),
+        "positions": _with_costs(dice, pd.concat(position_parts, ignore_index=True), owners, instruments),
+        "instruments": _with_shares(dice, instruments),
         "platforms": pd.DataFrame(platforms),
         "claims": pd.concat(claims, ignore_index=True),
         "funding": pd.concat(funding, ignore_index=True),
@@ -150,6 +153,32 @@ def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
         "suspended": np.arange(n) == SUSPENDED,
         "rate_beta": np.round(1.0 + 3.0 * dice.uniforms(n), 1),
     })
+
+
+def _with_orders(dice: _Dice, owners: pd.DataFrame) -> pd.DataFrame:
+    """Accounts with the order in which they are sold, by the habits of their platform."""
+    which = [dice.pick(int((owners["platform_id"] == style.platform_id).sum()), style.orders) for style in _STYLES]
+    owners.insert(owners.columns.get_loc("full_sale"), "sale_order", np.array(SALE_ORDERS)[np.concatenate(which)])  # type: ignore[arg-type]
+    return owners
+
+
+def _with_costs(dice: _Dice, positions: pd.DataFrame, owners: pd.DataFrame, instruments: pd.DataFrame) -> pd.DataFrame:
+    """Positions with their cost, bought at up to a third above or a half below today's price; one platform knows none."""
+    price = pd.Series(instruments["price_li"].to_numpy(np.float64), index=instruments["instrument_id"])
+    bought = np.exp(-0.7 + 1.0 * dice.uniforms(len(positions)))
+    worth = price.loc[positions["instrument_id"]].to_numpy() * positions["shares"].to_numpy(np.float64)
+    cost = np.round(worth * bought / 10).astype(np.int64) * 10
+    blind = [s.platform_id for s in _STYLES if not s.knows_costs]
+    home = pd.Series(owners["platform_id"].to_numpy(), index=owners["account_id"])
+    unknown = home.loc[positions["account_id"]].isin(blind).to_numpy(dtype=bool)
+    return positions.assign(cost_li=pd.arrays.IntegerArray(cost, unknown))
+
+
+def _with_shares(dice: _Dice, instruments: pd.DataFrame) -> pd.DataFrame:
+    """Instruments with their shares outstanding: between 50 and 250 days of turnover, of which 40 to 100% float."""
+    total = instruments["adv_shares"].to_numpy(np.int64) * np.floor(50 + 200 * dice.uniforms(len(instruments))).astype(np.int64)
+    free = np.floor(total * (0.4 + 0.6 * dice.uniforms(len(instruments)))).astype(np.int64)
+    return instruments.assign(float_shares=free, total_shares=total)
 
 
 def _popularity(n: int) -> F64:

@@ -78,11 +78,11 @@ def need(day: int, fact: Record, now: Record, failed: int, grace_days: int, call
 
 
 @kernel
-def shares_value(fact: Record, held: Records, instrument: Records) -> int:
+def shares_value(fact: Record, held: Records, quotes: Records) -> int:
     """The value of an account's shares at current quoted prices, 厘 (M-3)."""
     total = 0
     for row in rows(fact):
-        total += held[row].shares * instrument[held[row].instrument].price
+        total += held[row].shares * quotes[held[row].instrument].price
     return total
 
 
@@ -117,9 +117,13 @@ def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: in
 
 @kernel
 def sale(
-    day: int, by_line: bool, by_recall: bool, in_full: bool, fact: Record, now: Record, lender: Record, o: Record, terms: Terms
+    day: int, by_line: bool, by_recall: bool, in_full: bool, fact: Record, now: Record, batch: int, lender: Record, o: Record,
+    terms: Terms,
 ) -> tuple[int, bool]:
-    """Repay from cash; the value that an account, marked at current prices, must sell after that, 厘, and whether it sells all (M-21, M-47)."""
+    """Repay from cash; the value that an account must sell after that, 厘, and whether it sells all (M-21, M-47).
+
+    The account is marked at current prices; ``batch`` is that of its last order.
+    """
     held = now.value - now.cash
     paid = min(now.cash, now.debt if by_line or in_full else now.recall)
     if paid > 0:
@@ -144,80 +148,79 @@ def sale(
     if everything:
         now.begun = 1
         amount = held
-    left = terms.batches - batch_of(day, now, terms.batches) + 1
+    left = terms.batches - batch_of(day, now, batch, terms.batches) + 1
     if left > 1:
         return (amount + left - 1) // left, False
     return amount, everything
 
 
 @kernel
-def batch_of(day: int, now: Record, batches: int) -> int:
-    """The batch of an account that orders today: one more than yesterday's, 1 if it ordered nothing then (M-47)."""
+def batch_of(day: int, now: Record, last: int, batches: int) -> int:
+    """The batch of an account that orders today: one more than its last if that was yesterday's, else 1 (M-47)."""
     if now.forced_day > 0 and now.forced_day + 1 == day:
-        return min(batches, now.batch + 1)
+        return min(batches, np.int64(last) + 1)  # type: ignore[return-value]
     return 1
 
 
 @kernel
 def spread(
-    amount: int, everything: bool, displace: bool, fact: Record, held: Records, offers: Records, positions: Records, stocks: Records,
-    instruments: Records,
+    amount: int, everything: bool, displace: bool, fact: Record, held: Records, offers: Records, book: Records, quotes: Records
 ) -> bool:
     """Order an amount, or everything, from the positions that may be sold today; False if nothing was ordered (M-22, M-48)."""
     offered = 0
     whole = 0
     for row in rows(fact):
-        stock = stocks[held[row].instrument]
-        worth = offers[row].sellable * stock.price
+        quote = quotes[held[row].instrument]
+        worth = offers[row].sellable * quote.price
         whole += worth
-        if stock.left > 0:
+        if quote.left > 0:
             offered += worth
     if offered == 0:
         return False
     total = offered if displace else whole
-    divide(amount, total, everything or amount >= total, displace, fact, held, offers, positions, stocks, instruments)
+    divide(amount, total, everything or amount >= total, displace, fact, held, offers, book, quotes)
     ordered = False
     for row in rows(fact):
         mine = offers[row]
         mine.order = mine.own
         if mine.order > 0:
-            stocks[held[row].instrument].demand += mine.order
+            quotes[held[row].instrument].demand += mine.order
             ordered = True
     if displace and offered < whole and not everything:
-        divide(amount, whole, amount >= whole, False, fact, held, offers, positions, stocks, instruments)
+        divide(amount, whole, amount >= whole, False, fact, held, offers, book, quotes)
     return ordered
 
 
 @kernel
 def divide(
-    amount: int, total: int, everything: bool, only_open: bool, fact: Record, held: Records, offers: Records, positions: Records,
-    stocks: Records, instruments: Records,
+    amount: int, total: int, everything: bool, only_open: bool, fact: Record, held: Records, offers: Records, book: Records,
+    quotes: Records,
 ) -> None:
     """Write what each open position sells of an amount into ``own``; ``total`` is the value of the positions it is divided over (M-22)."""
     if not everything and fact.sale_order != PRO_RATA:
-        take_in_turn(amount, only_open, fact, held, offers, positions, stocks, instruments)
+        take_in_turn(amount, only_open, fact, held, offers, book, quotes)
         return
     ratio = amount / total
     for row in rows(fact):
-        mine, i = offers[row], held[row].instrument
+        mine, quote = offers[row], quotes[held[row].instrument]
         own = 0
-        if stocks[i].left > 0 and mine.sellable > 0:
+        if quote.left > 0 and mine.sellable > 0:
             own = mine.sellable
             if not everything:
-                own = in_lots(part_up(ratio, amount, mine.sellable, total), mine.sellable, instruments[i])
+                own = in_lots(part_up(ratio, amount, mine.sellable, total), mine.sellable, quote)
         mine.own = own
 
 
 @kernel
-def in_lots(shares: int, sellable: int, instrument: Record) -> int:
+def in_lots(shares: int, sellable: int, quote: Record) -> int:
     """An order for some shares in whole lots, at least the minimum order, at most what may be sold (M-22)."""
-    wanted = min(np.int64(sellable), max(instrument.min_order, whole_lots(shares, instrument.lot)))
-    return wanted  # type: ignore[no-any-return]
+    wanted = min(np.int64(sellable), max(np.int64(quote.min_order), whole_lots(shares, np.int64(quote.lot))))  # type: ignore[arg-type]
+    return wanted  # type: ignore[return-value]
 
 
 @kernel
 def take_in_turn(
-    amount: int, only_open: bool, fact: Record, held: Records, offers: Records, positions: Records, stocks: Records, instruments: Records
+    amount: int, only_open: bool, fact: Record, held: Records, offers: Records, book: Records, quotes: Records
 ) -> None:
     """Sell an amount position by position in the account's order; without ``only_open`` closed ones take their turn too (M-22)."""
     for row in rows(fact):
@@ -227,18 +230,17 @@ def take_in_turn(
         best_key, best = -np.inf, -1
         for row in rows(fact):
             i = held[row].instrument
-            if offers[row].sellable > 0 and (stocks[i].left > 0 or not only_open):
-                key = key_of(fact.sale_order, offers[row].sellable, stocks[i].price, positions[row].cost_price, instruments[i])
+            if offers[row].sellable > 0 and (quotes[i].left > 0 or not only_open):
+                key = key_of(fact.sale_order, offers[row].sellable, quotes[i].price, offers[row].cost_price, book[i])
                 later = key < last_key or (key == last_key and np.int64(row) > last)
                 if later and (best < 0 or key > best_key):
                     best_key, best = key, np.int64(row)
         if best < 0:
             return
-        i, mine = held[np.uint64(best)].instrument, offers[np.uint64(best)]
-        price = stocks[i].price
-        wanted = in_lots((amount + price - 1) // price, mine.sellable, instruments[i])
-        amount -= wanted * price
-        if stocks[i].left > 0:
+        quote, mine = quotes[held[np.uint64(best)].instrument], offers[np.uint64(best)]
+        wanted = in_lots((amount + quote.price - 1) // quote.price, mine.sellable, quote)
+        amount -= wanted * quote.price
+        if quote.left > 0:
             mine.own = wanted
         last_key, last = best_key, best
 

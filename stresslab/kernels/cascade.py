@@ -31,14 +31,14 @@ from stresslab.kernels.accounts import (
 from stresslab.kernels.draws import STREAM_ANSWERS, words
 from stresslab.kernels.layout import (
     ALL_LIVE,
-    F32,
     I64,
     LANE,
     LISTED,
     LIVE,
-    NEVER,
+    ROWS,
     SCHEDULE,
     SELLERS,
+    SERVED,
     TODAY,
     U8,
     WEIGHT,
@@ -48,8 +48,6 @@ from stresslab.kernels.layout import (
     State,
     Story,
     Terms,
-    blank_state,
-    new_ledger,
     records,
 )
 from stresslab.kernels.ledger import (
@@ -72,7 +70,6 @@ from stresslab.kernels.ledger import (
     REPAY,
     REPAY_CASH,
     WRITE_OFF,
-    Ledger,
     keeps,
     note,
     note_account,
@@ -108,52 +105,20 @@ def make_facts(
     return facts
 
 
-def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
-    """A state for paths of these facts; by default one that keeps no ledger."""
-    state = blank_state(facts, new_ledger() if ledger is None else ledger)
-    state.position["instrument"] = facts.position["instrument"]
-    reset_accounts(facts, state)
-    return state
-
-
-@kernel
-def reset_accounts(f: Facts, s: State) -> None:
-    """Reset all accounts to the book."""
-    for n in range(f.account.size):
-        reset(n, f, s)
-
-
-@kernel
-def reset(n: int, f: Facts, s: State) -> None:
-    """Reset one account to the book."""
-    fact, now, tally = f.account[n], s.account[n], s.tally[n]
-    now.cash, now.debt = fact.cash, fact.debt
-    now.value = now.call_amount = now.recall = 0
-    now.carry = 0
-    now.accrued = now.call_day = now.answer_day = now.served_day = now.forced_day = now.looked_day = 0
-    now.batch = now.begun = now.moved = 0
-    tally.calls = tally.deficit = tally.sold = 0
-    for row in rows(fact):
-        s.position[row].shares = f.position[row].shares
-        mine = s.offer[row]
-        mine.sellable = f.position[row].sellable
-        mine.order = mine.own = 0
-    s.slot[n] = -1
-
-
 @kernel
 def begin(f: Facts, s: State) -> None:
     """Reset what the path before wrote, and make the accounts live that this path may touch."""
     for j in range(s.counts[LIVE]):
-        reset(s.live[j], f, s)
-    s.counts[LIVE] = s.counts[TODAY] = s.counts[SELLERS] = s.counts[ALL_LIVE] = 0
+        s.slot[s.live[j]] = -1
+    s.counts[LIVE] = s.counts[ROWS] = s.counts[TODAY] = s.counts[SELLERS] = s.counts[ALL_LIVE] = 0
     s.ledger.count[0] = 0
     begin_platforms(f, s)
     for i in range(f.instrument.size):
-        stock = s.instrument[i]
-        stock.close = stock.price = f.instrument[i].price
+        fact, stock, quote = f.instrument[i], s.instrument[i], s.quote[i]
+        stock.close = quote.price = fact.price
         stock.keep = PPB
-        stock.gap = stock.demand = stock.filled = 0
+        stock.gap = quote.demand = quote.filled = 0
+        quote.lot, quote.min_order, quote.cost_bp = fact.lot, fact.min_order, fact.cost_bp
     for day in range(f.terms.calendar.size):
         for p in range(f.platform.size):
             s.course[day, p].interest = f.schedule[day, p].interest
@@ -162,20 +127,40 @@ def begin(f: Facts, s: State) -> None:
         if on_path(s.paths, k, s.counts[LANE]):
             lanes = lanes_of(s.listed[k], f, s)
             if lanes != 0:
-                enliven(s.listed[k], lanes, s)
+                enliven(s.listed[k], lanes, f, s)
     if crowded(f, s):
         enliven_all(f, s)
 
 
 @kernel
-def enliven(n: int, lanes: np.uint64, s: State) -> None:
-    """Put an account on the live list, to be looked at on the days of some lanes."""
+def enliven(n: int, lanes: np.uint64, f: Facts, s: State) -> int:
+    """Copy an account to the end of the live ones, to be looked at on the days of some lanes; its place there."""
     j = s.counts[LIVE]
-    s.live[j] = n
-    s.look[j] = lanes
-    s.need[j] = 2.0
-    s.slot[n] = j
     s.counts[LIVE] = j + 1
+    s.live[j], s.look[j], s.looked[j], s.need[j], s.slot[n] = n, lanes, 0, 2.0, j
+    book, fact, now, tally = f.account[n], s.fact[j], s.account[j], s.tally[j]
+    fact.rate_bp, fact.rate_after_bp, fact.switch_day = book.rate_bp, book.rate_after_bp, book.switch_day
+    fact.warning_bp, fact.liquidation_bp, fact.restore_bp = book.warning_bp, book.liquidation_bp, book.restore_bp
+    fact.platform, fact.investor_type, fact.full_sale = book.platform, book.investor_type, book.full_sale
+    fact.sale_order, fact.cash, fact.debt = book.sale_order, book.cash, book.debt
+    now.cash, now.debt, now.last_debt = book.cash, book.debt, f.last_debt[n]
+    now.value = now.call_amount = now.recall = 0
+    now.carry = 0
+    now.accrued = now.call_day = now.answer_day = now.served_day = now.forced_day = 0
+    now.begun = now.moved = 0
+    tally.calls = tally.batch = 0
+    tally.deficit = tally.sold = 0
+    at = s.counts[ROWS]
+    fact.first = at
+    for row in rows(book):
+        given, held, mine = f.position[row], s.position[np.uint64(at)], s.offer[np.uint64(at)]
+        held.instrument, held.shares = given.instrument, given.shares
+        mine.sellable, mine.cost_price = given.sellable, given.cost_price
+        mine.order = mine.own = 0
+        at += 1
+    fact.last = at
+    s.counts[ROWS] = at
+    return j  # type: ignore[no-any-return]
 
 
 @kernel
@@ -186,7 +171,7 @@ def enliven_all(f: Facts, s: State) -> None:
         s.look[j] = ALL_LANES
     for n in range(f.account.size):
         if s.slot[n] < 0 and f.account[n].debt > 0:
-            enliven(n, ALL_LANES, s)
+            enliven(n, ALL_LANES, f, s)
 
 
 @kernel
@@ -196,35 +181,30 @@ def crowded(f: Facts, s: State) -> bool:
 
 
 @kernel
-def roll(n: int, day: int, f: Facts, s: State) -> None:
-    """Bring the debt of an account that has not moved to the close of accrual of a day (M-12)."""
-    now = s.account[n]
-    fact = f.account[n]
+def roll(day: int, fact: Record, now: Record, calendar: I64) -> None:
+    """Bring the debt of an account that has not moved to a day (M-12)."""
     debt, carry = now.debt, now.carry
-    for t in range(now.accrued + 1, day + 1):
-        charge, carry = charge_of(t, debt, carry, fact, f.terms.calendar)
+    for t in range(np.int64(now.accrued) + 1, day + 1):
+        charge, carry = charge_of(t, debt, carry, fact, calendar)
         debt += charge
     now.debt, now.carry, now.accrued = debt, carry, day
 
 
 @kernel
-def move(n: int, day: int, f: Facts, s: State) -> None:
-    """Take an account whose debt is about to leave its course out of the sums of the coming days; it is looked at daily."""
-    fact, now = f.account[n], s.account[n]
+def move(day: int, fact: Record, now: Record, calendar: I64, course: Records) -> None:
+    """Take an account whose debt is about to leave its course out of the sums of the coming days."""
     now.moved = 1
-    s.look[s.slot[n]] = ALL_LANES
     debt, carry = now.debt, now.carry
-    course = s.course
     p, line = fact.platform, fact.liquidation_bp
-    for t in range(day + 1, f.terms.calendar.size):
-        charge, carry = charge_of(t, debt, carry, fact, f.terms.calendar)
+    for t in range(day + 1, calendar.size):
+        charge, carry = charge_of(t, debt, carry, fact, calendar)
         debt += charge
         course[t, p].interest -= charge
         course[t, p].line -= (line * debt + 9_999) // 10_000
 
 
 @kernel
-def watch(day: int, i: int, price: int, selling: bool, f: Facts, s: State) -> None:
+def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
     """Lower the bound of an instrument whose price was seen below it, and screen its holders again for the days to come."""
     if s.counts[ALL_LIVE] == 1:
         return
@@ -241,31 +221,25 @@ def watch(day: int, i: int, price: int, selling: bool, f: Facts, s: State) -> No
         if j < 0:
             lanes = lanes_of(n, f, s) & coming
             if lanes != 0:
-                enliven(n, lanes, s)
-                j = s.slot[n]
-        elif s.look[j] != ALL_LANES and s.account[n].debt > 0:
+                enliven(n, lanes, f, s)
+        elif s.look[j] != ALL_LANES and s.account[j].debt > 0:
             s.look[j] |= lanes_of(n, f, s) & coming
-        if selling and j >= 0:
-            look_now(np.uint64(j), day, first, f, s)
     if crowded(f, s):
         enliven_all(f, s)
-        if selling:
-            for j in range(s.counts[LIVE]):
-                look_now(j, day, first, f, s)
 
 
 @kernel
-def look_now(j: int, day: int, lane: int, f: Facts, s: State) -> None:
-    """Add a live account to those that are looked at today, in the midst of the rounds, if its lane says so."""
-    n = s.live[j]
-    now = s.account[n]
-    if now.looked_day == day or now.debt == 0 or (s.look[j] >> np.uint64(lane)) & np.uint64(1) == 0:
-        return
-    roll(n, day, f, s)
-    now.looked_day = day
-    s.need[j] = 2.0
-    s.today[s.counts[TODAY]] = j
-    s.counts[TODAY] += 1
+def look_again(day: int, f: Facts, s: State) -> None:
+    """After bounds were lowered in the midst of the rounds: look today at the live accounts whose lanes now say so."""
+    lane = np.uint64(lane_of(day, span_of(f.terms.calendar.size - 1)))
+    for j in range(s.counts[LIVE]):
+        if (s.look[j] >> lane) & np.uint64(1) == 0 or s.looked[j] == day or s.account[j].debt == 0:
+            continue
+        roll(day, s.fact[j], s.account[j], f.terms.calendar)
+        s.looked[j] = day
+        s.need[j] = 2.0
+        s.today[s.counts[TODAY]] = j
+        s.counts[TODAY] += 1
 
 
 @kernel
@@ -277,7 +251,7 @@ def look_tomorrow(j: int, day: int, f: Facts, s: State) -> None:
 
 
 @kernel
-def enliven_platform(p: int, day: int, f: Facts, s: State) -> None:
+def enliven_platform(p: int, f: Facts, s: State) -> None:
     """Look at all accounts of a platform from today on: its loans are called."""
     if s.platform[p].all_live == 1:
         return
@@ -285,7 +259,7 @@ def enliven_platform(p: int, day: int, f: Facts, s: State) -> None:
     for n in range(f.account.size):
         if f.account[n].platform == p and f.account[n].debt > 0:
             if s.slot[n] < 0:
-                enliven(n, ALL_LANES, s)
+                enliven(n, ALL_LANES, f, s)
             s.look[s.slot[n]] = ALL_LANES
 
 
@@ -319,35 +293,35 @@ def open_market(day: int, fundamental: I64, closed: U8, fall_bp: int, f: Facts, 
     buyers_bp = f.terms.buyers_bp * max(0, 100_000_000 - f.terms.exhaustion_bp * fall_bp) // 100_000_000
     span = span_of(f.terms.calendar.size - 1)
     for i in range(f.instrument.size):
-        fact, now = f.instrument[i], s.instrument[i]
+        fact, now, quote = f.instrument[i], s.instrument[i], s.quote[i]
         now.limit_bp = f.limit_bp[day, i]
         low, high = limits(now.close, fact.tick, now.limit_bp)
         now.low = low
         now.gap = now.gap * f.terms.impact.decay_ppb // PPB
         if closed[i] == 0:
-            now.price = clip(target(fundamental[i], now.keep, now.gap, fact.tick), low, high)
-            now.locked = 1 if sealed(now) else 0
+            quote.price = clip(target(fundamental[i], now.keep, now.gap, fact.tick), low, high)
+            now.locked = 1 if sealed(now, quote.price) else 0
         else:
-            now.price = now.close
+            quote.price = now.close
             now.locked = 1
-        now.opening = now.price
+        now.opening = quote.price
         now.sold_today = now.displaced = now.displaced_li = now.received = 0
-        now.left = 0 if now.locked == 1 else fact.capacity
+        quote.left = 0 if now.locked == 1 else fact.capacity
         now.buyers = fact.volume * buyers_bp // 10_000
         story.tape[day, i].locked = now.locked
         if keeps(s.ledger) and now.locked == 1:
-            note(s.ledger, day, 0, CLOSED if closed[i] else LOCKED, NOBODY, i, 0, now.price, 0)
+            note(s.ledger, day, 0, CLOSED if closed[i] else LOCKED, NOBODY, i, 0, quote.price, 0)
     break_off(day, 0, f, s, story)
     for i in range(f.instrument.size):
-        lowest = min(s.instrument[i].price, fundamental[i])
+        lowest = min(s.quote[i].price, fundamental[i])
         if lowest < s.bound[i, lane_of(day, span)]:
-            watch(day, i, lowest, False, f, s)
+            watch(day, i, lowest, f, s)
 
 
 @kernel
-def sealed(stock: Record) -> bool:
+def sealed(stock: Record, price: int) -> bool:
     """Whether a price stands at a real lower limit, where nobody buys (M-15)."""
-    return stock.limit_bp > 0 and stock.low < stock.close and stock.price == stock.low
+    return stock.limit_bp > 0 and stock.low < stock.close and price == stock.low
 
 
 @kernel
@@ -360,12 +334,12 @@ def break_off(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
     index = 0
     for i in range(f.instrument.size):
         before += f.instrument[i].weight * s.instrument[i].close
-        index += f.instrument[i].weight * s.instrument[i].price
+        index += f.instrument[i].weight * s.quote[i].price
     drop = before // 10_000 * level + before % 10_000 * level // 10_000
     if before - index < max(1, drop):
         return
     for i in range(f.instrument.size):
-        s.instrument[i].left = 0
+        s.quote[i].left = 0
     story.rounds[2] += 1
     if keeps(s.ledger):
         note(s.ledger, day, turn, BREAKER, NOBODY, NOBODY, 0, 0, 0)
@@ -377,12 +351,12 @@ def open_accounts(
 ) -> None:
     """Accrue, mark, measure and call every account that must be looked at, in one pass (M-12, M-19, M-20)."""
     # Arrays are taken out of the bundles once: inside a loop each extraction would cost.
-    facts, accounts, lenders, needs, live, look, today = f.account, s.account, s.platform, s.need, s.live, s.look, s.today
-    held, stocks, tally, terms, last_debt, outcome = s.position, s.instrument, s.tally, f.terms, f.last_debt, story.outcome
+    facts, accounts, lenders, needs, live, look, today = s.fact, s.account, s.platform, s.need, s.live, s.look, s.today
+    held, quotes, tally, terms, looked, outcome = s.position, s.quote, s.tally, f.terms, s.looked, story.outcome
     for p in range(lenders.size):
         failed = outcome[p].failure_day
         if terms.call_all_after_failure and 0 < failed < day:
-            enliven_platform(p, day, f, s)
+            enliven_platform(p, f, s)
         sums, course = lenders[p], s.course[day, p]
         sums.loans += course.interest
         sums.own_capital += course.interest
@@ -394,14 +368,13 @@ def open_accounts(
     for j in range(s.counts[LIVE]):
         if (look[j] >> lane) & np.uint64(1) == 0:
             continue
-        n = live[j]
-        fact, now = facts[n], accounts[n]
+        n, fact, now = live[j], facts[j], accounts[j]
         if now.debt == 0:
             continue
         sums, o = lenders[fact.platform], outcome[fact.platform]
         today[count] = j
         count += 1
-        now.looked_day = day
+        looked[j] = day
         if now.moved == 1:
             charge, now.carry = charge_of(day, now.debt, now.carry, fact, terms.calendar)
             now.debt += charge
@@ -417,18 +390,18 @@ def open_accounts(
         for row in rows(fact):
             shares = held[row].shares
             i = held[row].instrument
-            quoted += shares * stocks[i].price
+            quoted += shares * quotes[i].price
             deep += shares * fundamental[i]
         now.value = quoted
         quiet = now.call_day == 0 and now.recall == 0 and now.begun == 0 and not telling
-        if quiet and min(quoted, deep) * 10_000 >= fact.warning_bp * last_debt[n]:
+        if quiet and min(quoted, deep) * 10_000 >= fact.warning_bp * now.last_debt:
             # Above its line even with the debt of the last day: nothing to measure or to call, no need for today's debt.
             run_off = terms.call_all_after_failure and 0 < o.failure_day < day
-            needs[j] = 2.0 if run_off or quoted == 0 else fact.liquidation_bp * last_debt[n] / (quoted * 10_000.0)
+            needs[j] = 2.0 if run_off or quoted == 0 else fact.liquidation_bp * now.last_debt / (quoted * 10_000.0)
             continue
         if now.moved == 0:
             before = now.debt
-            roll(n, day, f, s)
+            roll(day, fact, now, terms.calendar)
             if telling and s.ledger.account >= 0:
                 note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, now.debt - before, now)
         if min(quoted, deep) * 10_000 < fact.warning_bp * now.debt:
@@ -451,8 +424,8 @@ def open_accounts(
             word = words(seed, path, day, STREAM_ANSWERS, n)
             first, second = np.int64(word[0]), np.int64(word[1])
             call(day, first, second, fall_bp, fact, now, o, terms)  # type: ignore[arg-type]
-            tally[n].calls += 1
-            if tally[n].calls == 1:
+            tally[j].calls += 1
+            if tally[j].calls == 1:
                 o.accounts_called += 1
             if telling:
                 note_account(s.ledger, day, 0, CALL, fact.platform, n, NOBODY, 0, 0, now.call_amount, now)
@@ -460,6 +433,7 @@ def open_accounts(
             look_tomorrow(j, day, f, s)
         needs[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
     s.counts[TODAY] = count
+    s.counts[SERVED] = 0
 
 
 @kernel
@@ -469,26 +443,25 @@ def recall_loans(day: int, f: Facts, s: State) -> None:
         lender = s.platform[p]
         if lender.to_recall == 0:
             continue
-        enliven_platform(p, day, f, s)
+        enliven_platform(p, f, s)
         loans = lender.loans
         part = min(lender.to_recall, loans)
         for j in range(s.counts[LIVE]):
-            n = s.live[j]
-            now = s.account[n]
-            if f.account[n].platform == p and now.debt > 0:
+            fact, now = s.fact[j], s.account[j]
+            if fact.platform == p and now.debt > 0:
                 if now.moved == 0:
-                    roll(n, day, f, s)
+                    roll(day, fact, now, f.terms.calendar)
                 more = min(share_up(now.debt, part, loans), now.debt - now.recall)
                 now.recall += more
                 lender.recalled += more
                 s.need[j] = 2.0
-                if now.looked_day != day:
-                    now.looked_day = day
-                    now.value = now.cash + shares_value(f.account[n], s.position, s.instrument)
+                if s.looked[j] != day:
+                    s.looked[j] = day
+                    now.value = now.cash + shares_value(fact, s.position, s.quote)
                     s.today[s.counts[TODAY]] = j
                     s.counts[TODAY] += 1
                 if keeps(s.ledger) and more > 0:
-                    note_account(s.ledger, day, 0, RECALL, p, n, NOBODY, 0, 0, more, now)
+                    note_account(s.ledger, day, 0, RECALL, p, s.live[j], NOBODY, 0, 0, more, now)
 
 
 @kernel
@@ -498,76 +471,81 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
     ``worst`` is the lowest price of the day over its opening price, 1 in the first round. An account that stays on its
     line if all its collateral falls that far is passed over; the test itself is in integers.
     """
-    facts, accounts, lenders, needs, live, seller = f.account, s.account, s.platform, s.need, s.live, s.seller
-    held, offers, stocks, instruments, positions = s.position, s.offer, s.instrument, f.instrument, f.position
-    terms, outcome, today = f.terms, story.outcome, s.today
+    facts, accounts, lenders, needs, seller, tally, today = s.fact, s.account, s.platform, s.need, s.seller, s.tally, s.today
+    held, offers, quotes, terms, outcome, served = s.position, s.offer, s.quote, f.terms, story.outcome, s.served
     telling = keeps(s.ledger)
     sellers = 0
     for k in range(s.counts[TODAY]):
         j = today[k]
         if needs[j] < worst * (1.0 - SCREEN_SLACK):
             continue
-        n = live[j]
-        fact, now = facts[n], accounts[n]
+        fact, now = facts[j], accounts[j]
         if now.debt == 0:
             continue
         if now.moved == 0 and now.accrued < day:
-            roll(n, day, f, s)
+            roll(day, fact, now, terms.calendar)
         if now.served_day == day or worst < 1.0:
-            now.value = now.cash + shares_value(fact, held, stocks)
+            now.value = now.cash + shares_value(fact, held, quotes)
         o = outcome[fact.platform]
         by_line, by_recall, in_full = triggers(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
         if not (by_line or by_recall or in_full):
+            # Marked at prices at or below the opening, so a lowest price over opening says as much from here on.
+            needs[j] = fact.liquidation_bp * now.debt / (now.value * 10_000.0)
             continue
-        now.served_day = day
+        if now.served_day != day:
+            now.served_day = day
+            served[s.counts[SERVED]] = j
+            s.counts[SERVED] += 1
         needs[j] = 2.0
         if now.moved == 0:
-            move(n, day, f, s)
+            move(day, fact, now, terms.calendar, s.course)
+            s.look[j] = ALL_LANES
         in_full = in_full or (by_line and fact.full_sale == 1)
         cash = now.cash
-        amount, everything = sale(day, by_line, by_recall, in_full, fact, now, lenders[fact.platform], o, terms)
+        lender, batch = lenders[fact.platform], tally[j].batch
+        amount, everything = sale(day, by_line, by_recall, in_full, fact, now, batch, lender, o, terms)
         if telling and now.cash < cash:
-            note_account(s.ledger, day, turn, REPAY_CASH, fact.platform, n, NOBODY, 0, 0, cash - now.cash, now)
+            note_account(s.ledger, day, turn, REPAY_CASH, fact.platform, s.live[j], NOBODY, 0, 0, cash - now.cash, now)
         if amount == 0 or (terms.batches > 1 and now.forced_day == day):
             continue
-        if spread(amount, everything, terms.displace, fact, held, offers, positions, stocks, instruments):
-            seller[sellers] = n
+        if spread(amount, everything, terms.displace, fact, held, offers, f.instrument, quotes):
+            seller[sellers] = j
             sellers += 1
             if now.forced_day == 0:
                 o.accounts_forced += 1
             if now.forced_day < day:
                 story.days[day, fact.platform].accounts_forced += 1
-                now.batch = batch_of(day, now, terms.batches)
+                tally[j].batch = batch_of(day, now, batch, terms.batches)
             now.forced_day = day
             if telling:
-                note_orders(day, turn, n, f, s)
+                note_orders(day, turn, j, s)
     s.counts[SELLERS] = sellers
     return sellers > 0
 
 
 @kernel
-def note_orders(day: int, turn: int, n: int, f: Facts, s: State) -> None:
-    """Record the orders of an account."""
-    for row in rows(f.account[n]):
+def note_orders(day: int, turn: int, j: int, s: State) -> None:
+    """Record the orders of a live account; the money of an order is what is displaced of it."""
+    fact = s.fact[j]
+    for row in rows(fact):
         mine, i = s.offer[row], s.position[row].instrument
         if mine.order > 0:
-            note_account(
-                s.ledger, day, turn, ORDER, f.account[n].platform, n, i, mine.order, s.instrument[i].price, mine.order - mine.own,
-                s.account[n])
+            price = s.quote[i].price
+            displaced = max(0, mine.order - mine.own) * price
+            note_account(s.ledger, day, turn, ORDER, fact.platform, s.live[j], i, mine.order, price, displaced, s.account[j])
 
 
 @kernel
-def fill_orders(f: Facts, s: State) -> None:
+def fill_orders(s: State) -> None:
     """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23)."""
-    facts, held, offers, stocks, seller = f.account, s.position, s.offer, s.instrument, s.seller
-    for j in range(s.counts[SELLERS]):
-        fact = facts[seller[j]]
-        for row in rows(fact):
+    facts, held, offers, quotes, seller = s.fact, s.position, s.offer, s.quote, s.seller
+    for k in range(s.counts[SELLERS]):
+        for row in rows(facts[seller[k]]):
             mine = offers[row]
             if mine.order > 0:
-                stock = stocks[held[row].instrument]
-                mine.order = fill(mine.order, stock.left, stock.demand)
-                stock.filled += mine.order
+                quote = quotes[held[row].instrument]
+                mine.order = fill(mine.order, quote.left, quote.demand)
+                quote.filled += mine.order
 
 
 @kernel
@@ -576,62 +554,67 @@ def move_prices(day: int, turn: int, f: Facts, s: State, story: Story) -> float:
     worst = 1.0
     span = span_of(f.terms.calendar.size - 1)
     for i in range(f.instrument.size):
-        fact, now = f.instrument[i], s.instrument[i]
-        now.price_before = now.price
-        if now.demand > 0:
-            rationed = now.demand > now.left
-            now.sold_today += now.filled
+        fact, now, quote = f.instrument[i], s.instrument[i], s.quote[i]
+        now.price_before = quote.price
+        if quote.demand > 0:
+            rationed = quote.demand > quote.left
+            now.sold_today += quote.filled
             drop = fall(f.terms.impact, fact, now.opening, now.sold_today - now.buyers)
-            now.price = price_after(now.opening, now.price, now.low, fact.tick, drop)
-            now.left -= now.filled
+            quote.price = price_after(now.opening, quote.price, now.low, fact.tick, drop)
+            quote.paid = (now.price_before + quote.price) // 2
+            now.received += quote.filled * quote.paid
+            quote.left -= quote.filled
             if keeps(s.ledger):
-                note(s.ledger, day, turn, RATIONED if rationed else PRICE, NOBODY, i, now.filled, now.price, 0)
-            if rationed or sealed(now):
-                now.left = 0
-            now.demand = now.filled = 0
-        worst = min(worst, now.price / now.opening)
+                note(s.ledger, day, turn, RATIONED if rationed else PRICE, NOBODY, i, quote.filled, quote.price, 0)
+            if rationed or sealed(now, quote.price):
+                quote.left = 0
+            quote.demand = quote.filled = 0
+        worst = min(worst, quote.price / now.opening)
     break_off(day, turn, f, s, story)
+    lowered = False
     for i in range(f.instrument.size):
-        now = s.instrument[i]
-        if now.price < now.price_before and now.price < s.bound[i, lane_of(day, span)]:
-            watch(day, i, now.price, True, f, s)
+        price = s.quote[i].price
+        if price < s.instrument[i].price_before and price < s.bound[i, lane_of(day, span)]:
+            watch(day, i, price, f, s)
+            lowered = True
+    if lowered:
+        look_again(day, f, s)
     return worst
 
 
 @kernel
 def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
     """Pay for the fills, charge the costs, repay debt; the rest is the client's (M-25)."""
-    facts, accounts, held, offers, tally = f.account, s.account, s.position, s.offer, s.tally
-    stocks, costs = s.instrument, f.instrument
+    facts, accounts, held, offers, tally, quotes, seller = s.fact, s.account, s.position, s.offer, s.tally, s.quote, s.seller
     telling = keeps(s.ledger)
-    for j in range(s.counts[SELLERS]):
-        n = s.seller[j]
-        fact, now = facts[n], accounts[n]
+    for k in range(s.counts[SELLERS]):
+        j = seller[k]
+        fact, now = facts[j], accounts[j]
         lender, o = s.platform[fact.platform], story.outcome[fact.platform]
         for row in rows(fact):
             mine = offers[row]
             if mine.order > 0:
                 i = held[row].instrument
-                stock = stocks[i]
-                price = (stock.price_before + stock.price) // 2
-                gross = mine.order * price
-                cost = (gross * costs[i].cost_bp + 9_999) // 10_000
+                quote = quotes[i]
+                gross = mine.order * quote.paid
+                cost = (gross * quote.cost_bp + 9_999) // 10_000
                 paid = min(now.debt, gross - cost)
-                displaced = max(0, mine.order - mine.own)
                 held[row].shares -= mine.order
                 mine.sellable -= mine.order
                 now.cash += gross - cost - paid
-                tally[n].sold += gross
+                tally[j].sold += gross
                 repay(paid, now, lender, o)
                 o.sold_li += gross
                 o.selling_cost_li += cost
-                o.displaced_li += displaced * price
-                stock.displaced += displaced
-                stock.displaced_li += displaced * price
-                stock.received += gross
                 story.days[day, fact.platform].sold_li += gross
+                if mine.order > mine.own:
+                    displaced = mine.order - mine.own
+                    o.displaced_li += displaced * quote.paid
+                    s.instrument[i].displaced += displaced
+                    s.instrument[i].displaced_li += displaced * quote.paid
                 if telling:
-                    note_account(s.ledger, day, turn, FILL, fact.platform, n, i, mine.order, price, gross, now)
+                    n = s.live[j]
+                    note_account(s.ledger, day, turn, FILL, fact.platform, n, i, mine.order, quote.paid, gross, now)
                     note_account(s.ledger, day, turn, COST, fact.platform, n, i, 0, 0, cost, now)
                     note_account(s.ledger, day, turn, REPAY, fact.platform, n, i, 0, 0, paid, now)
                 mine.order = 0
@@ -644,7 +627,7 @@ def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
     for turn in range(1, f.terms.rounds_max + 1):
         if not respond(day, turn, worst, f, s, story):
             return
-        fill_orders(f, s)
+        fill_orders(s)
         worst = move_prices(day, turn, f, s, story)
         settle(day, turn, f, s, story)
         story.rounds[0] = max(story.rounds[0], turn)
@@ -654,41 +637,37 @@ def sell_in_rounds(day: int, f: Facts, s: State, story: Story) -> None:
 @kernel
 def write_off(day: int, f: Facts, s: State, outcome: Records) -> None:
     """Write off what accounts with nothing left still owe (M-26)."""
-    facts, accounts, held, live, needs = f.account, s.account, s.position, s.live, s.need
-    for k in range(s.counts[TODAY]):
-        j = s.today[k]
-        if needs[j] < 1.0 - SCREEN_SLACK:
-            continue  # only an account that was looked at can be finished
-        n = live[j]
-        fact, now = facts[n], accounts[n]
+    facts, accounts, held = s.fact, s.account, s.position
+    # An account with nothing is below its line, so it had to act.
+    for k in range(s.counts[SERVED]):
+        j = s.served[k]
+        fact, now = facts[j], accounts[j]
         if now.debt > 0 and now.cash == 0 and not has_shares(fact, held):
             lender = s.platform[fact.platform]
-            s.tally[n].deficit = now.debt
+            s.tally[j].deficit = now.debt
             lender.deficit_today += now.debt
             lender.loans -= now.debt
             lender.recalled -= now.recall
             if keeps(s.ledger):
-                note_account(s.ledger, day, 0, WRITE_OFF, fact.platform, n, NOBODY, 0, 0, now.debt, now)
+                note_account(s.ledger, day, 0, WRITE_OFF, fact.platform, s.live[j], NOBODY, 0, 0, now.debt, now)
             now.recall = 0
             now.debt = 0
             outcome[fact.platform].accounts_in_deficit += 1
         if now.debt == 0:
             s.look[j] = 0
-        elif now.served_day == day or now.recall > 0:
-            look_tomorrow(j, day, f, s)
 
 
 @kernel
 def close_market(day: int, f: Facts, s: State, story: Story) -> None:
     """Remember impact, write the tape (M-24)."""
     for i in range(f.instrument.size):
-        stock, tape = s.instrument[i], story.tape[day, i]
-        if stock.price < stock.opening:
-            drop = (stock.opening - stock.price) * PPB // stock.opening
+        stock, price, tape = s.instrument[i], s.quote[i].price, story.tape[day, i]
+        if price < stock.opening:
+            drop = (stock.opening - price) * PPB // stock.opening
             lasting = lasting_bp(f.terms.impact, f.instrument[i], stock.sold_today - stock.buyers)
             stock.keep, stock.gap = decay(stock.keep, stock.gap, drop, lasting)
-        stock.close = stock.price
-        tape.quoted = stock.price
+        stock.close = price
+        tape.quoted = price
         tape.sold_shares = stock.sold_today
         tape.displaced_shares = stock.displaced
         tape.displaced_li = stock.displaced_li
@@ -710,11 +689,10 @@ def finish(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
     """Write the last day's holes and balances into the outcome (M-29, M-37)."""
     last = f.terms.calendar.size - 1
     for j in range(s.counts[LIVE]):
-        n = s.live[j]
-        fact, now = f.account[n], s.account[n]
+        fact, now = s.fact[j], s.account[j]
         if now.debt > 0:
             if now.moved == 0:
-                roll(n, last, f, s)
+                roll(last, fact, now, f.terms.calendar)
             outcome[fact.platform].deficit_unrealised_li += hole(fact, now.debt, now.cash, s.position, fundamental, f.terms.selling_cost_bp)
         outcome[fact.platform].account_cash_end_li += now.cash - fact.cash
     finish_platforms(f, s, outcome)
@@ -727,7 +705,7 @@ def run_path(
     """Run the cascade over all days of one path.
 
     ``fundamental`` (厘) and ``closed`` (0 or 1) are days 0..T × instruments, ``factor_bp`` days 0..T. The bounds and the list of
-    accounts in the state must be those of the path (see :func:`look_everywhere` and ``engine``).
+    accounts in the state must be those of the path (see ``screen`` and ``engine``).
     """
     begin(f, s)
     begin_story(f, story)
@@ -757,6 +735,19 @@ def hold(fundamental: I64, f: Facts, s: State, loss: I64) -> None:
             fact = f.account[n]
             if f.last_debt[n] > 0:
                 loss[fact.platform] += hole(fact, f.last_debt[n], fact.cash, f.position, last, f.terms.selling_cost_bp)
+
+
+@kernel
+def tally(f: Facts, s: State, called: I64, forced: I64, in_deficit: I64, deficit: I64, sold: I64) -> None:
+    """Add what happened to the accounts of a path to sums over paths, one entry per account."""
+    for j in range(s.counts[LIVE]):
+        n = s.live[j]
+        mine = s.tally[j]
+        called[n] += mine.calls
+        forced[n] += 1 if s.account[j].forced_day > 0 else 0
+        in_deficit[n] += 1 if mine.deficit > 0 else 0
+        deficit[n] += mine.deficit
+        sold[n] += mine.sold
 
 
 def without_impact(f: Facts) -> Facts:

@@ -26,7 +26,7 @@ Record = Any
 #: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
 LANES = 64
 #: Places in ``State.counts``.
-LIVE, TODAY, SELLERS, LISTED, LANE, ALL_LIVE = range(6)
+LIVE, TODAY, SERVED, SELLERS, LISTED, LANE, ALL_LIVE, ROWS = range(8)
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
@@ -61,21 +61,23 @@ LAYER = _record("platform:u4", "amount", "rate_bp", "rate_after_bp", "switch_day
 #: A position as the screens read it: share of the account's warning line × last debt that one 厘 of its price covers.
 WEIGHT = _record("instrument:u4", "share:f4")
 
-#: What an account is today; `value` is its collateral A at the last exact mark, `debt` holds after day `accrued`. An
-#: account is `moved` once its debt has left the course that interest alone would take.
+#: What a live account is today, one cache line; `value` is its collateral A at the last exact mark, `debt` holds after day
+#: `accrued`. An account is `moved` once its debt has left the course that interest alone would take.
 ACCOUNT_STATE = _record(
-    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "accrued:u2", "call_day:u2", "answer_day:u2", "served_day:u2",
-    "forced_day:u2", "looked_day:u2", "batch:u1", "begun:u1", "moved:u1",
+    "cash", "debt", "value", "last_debt", "call_amount", "recall", "carry:i4", "accrued:u2", "call_day:u2", "answer_day:u2",
+    "served_day:u2", "forced_day:u2", "begun:u1", "moved:u1",
 )
-#: What happened to an account on the path.
-ACCOUNT_TALLY = _record("calls", "deficit", "sold")
-#: The instrument is repeated, so that a mark reads one array.
+#: What happened to a live account on the path.
+ACCOUNT_TALLY = _record("calls:i4", "batch:i4", "deficit", "sold")
 POSITION_STATE = _record("instrument:u4", "shares:i4")
 #: `own` is the part of an order that is not displaced (M-48).
-OFFER_STATE = _record("sellable:i4", "order:i4", "own:i4")
+OFFER_STATE = _record("sellable:i4", "order:i4", "own:i4", "cost_price:u4")
+#: What every visit of an account reads of an instrument, small enough for the first-level cache; `paid` is the price of this
+#: round's fills, `left` the capacity of the day.
+QUOTE = _record("price", "paid", "left", "demand", "filled", "lot:u4", "min_order:u4", "cost_bp:u4")
 INSTRUMENT_STATE = _record(
-    "close", "price", "price_before", "low", "limit_bp", "opening", "buyers", "sold_today", "left", "keep", "gap", "demand", "filled",
-    "displaced", "displaced_li", "received", "locked",
+    "close", "price_before", "low", "limit_bp", "opening", "buyers", "sold_today", "keep", "gap", "displaced", "displaced_li",
+    "received", "locked",
 )
 PLATFORM_STATE = _record(
     "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
@@ -122,8 +124,8 @@ class Terms(NamedTuple):
     minimum_sale: int
     displace: bool
     # These two change the speed, never a result.
-    watch_pct: int = 3  # how far below prices without impact the first bounds are set
-    crowd_pct: int = 50  # share of live accounts from which on all are looked at daily
+    watch_pct: int = 3  # how far below prices without impact the first bounds are set, more in a deep fall
+    crowd_pct: int = 75  # share of live accounts from which on all are looked at daily
 
 
 class Facts(NamedTuple):
@@ -145,22 +147,30 @@ class Facts(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that a path writes while it runs; :func:`cascade.begin` resets what the path before it wrote."""
+    """Everything that a path writes while it runs; :func:`cascade.begin` resets what the path before it wrote.
 
+    Accounts that the path may touch are *live*: what is known of them is copied side by side, in the order in which they
+    became live, so that a day's pass reads memory in one direction.
+    """
+
+    live: U32  # accounts that this path may touch; counts[LIVE] of them
+    slot: NDArray[np.int32]  # of each account of the book: its place in `live`, or −1
+    fact: Records  # of each live account, as in the book, with the rows of its positions here
     account: Records
     tally: Records
     position: Records
     offer: Records
+    look: U64  # of each live account: the lanes (days) on which it must be looked at
+    looked: NDArray[np.uint16]  # of each live account: the day on which it was last looked at
+    need: F64  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
+    today: U32  # live accounts that are looked at today; counts[TODAY] of them
+    served: U32  # live accounts that had to act today; counts[SERVED] of them
+    seller: U32  # live accounts with orders in this round; counts[SELLERS] of them
     instrument: Records
+    quote: Records
     platform: Records
     layer: Records
     course: Records  # the schedule less the accounts that moved
-    live: U32  # accounts that this path may touch; counts[LIVE] of them
-    slot: NDArray[np.int32]  # of each account: its place in `live`, or −1
-    look: U64  # of each live account: the lanes (days) on which it must be looked at
-    need: F64  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
-    today: U32  # places in `live` that are looked at today; counts[TODAY] of them
-    seller: U32  # accounts with orders in this round; counts[SELLERS] of them
     counts: I64
     room: I64
     taken: I64
@@ -202,31 +212,19 @@ def new_story(facts: Facts) -> Story:
     )
 
 
-def blank_state(facts: Facts, ledger: Ledger) -> State:
-    """A state of the right shape for these facts; :func:`cascade.new_state` fills it."""
-    n = facts.account.size
+def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
+    """A state for paths of these facts; by default one that keeps no ledger. All accounts are listed for all paths."""
+    n, rows, stocks = facts.account.size, facts.position.size, facts.instrument.size
+    counts = np.zeros(8, np.int64)
+    counts[LISTED] = n
     return State(
-        account=records(ACCOUNT_STATE, n),
-        tally=records(ACCOUNT_TALLY, n),
-        position=records(POSITION_STATE, facts.position.size),
-        offer=records(OFFER_STATE, facts.position.size),
-        instrument=records(INSTRUMENT_STATE, facts.instrument.size),
-        platform=records(PLATFORM_STATE, facts.platform.size),
-        layer=records(LAYER_STATE, facts.layer.size),
-        course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size),
-        live=np.zeros(n, np.uint32),
-        slot=np.full(n, -1, np.int32),
-        look=np.zeros(n, np.uint64),
-        need=np.zeros(n, np.float64),
-        today=np.zeros(n, np.uint32),
-        seller=np.zeros(n, np.uint32),
-        counts=np.zeros(6, np.int64),
-        room=np.zeros(LAYERS, np.int64),
-        taken=np.zeros(LAYERS, np.int64),
-        bound=np.zeros((facts.instrument.size, LANES), np.float32),
-        lowest=np.full((facts.instrument.size, LANES), 1e30, np.float32),
-        lane=np.zeros(LANES, np.float32),
-        listed=np.arange(n, dtype=np.uint32),
-        paths=np.full(n, 2**64 - 1, np.uint64),
-        ledger=ledger,
+        live=np.zeros(n, np.uint32), slot=np.full(n, -1, np.int32), fact=records(ACCOUNT, n), account=records(ACCOUNT_STATE, n),
+        tally=records(ACCOUNT_TALLY, n), position=records(POSITION_STATE, rows), offer=records(OFFER_STATE, rows),
+        look=np.zeros(n, np.uint64), looked=np.zeros(n, np.uint16), need=np.zeros(n, np.float64), today=np.zeros(n, np.uint32),
+        served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks), quote=records(QUOTE, stocks),
+        platform=records(PLATFORM_STATE, facts.platform.size), layer=records(LAYER_STATE, facts.layer.size),
+        course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
+        room=np.zeros(LAYERS, np.int64), taken=np.zeros(LAYERS, np.int64), bound=np.zeros((stocks, LANES), np.float32),
+        lowest=np.full((stocks, LANES), 1e30, np.float32), lane=np.zeros(LANES, np.float32), listed=np.arange(n, dtype=np.uint32),
+        paths=np.full(n, 2**64 - 1, np.uint64), ledger=new_ledger() if ledger is None else ledger,
     )

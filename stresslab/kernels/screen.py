@@ -26,6 +26,8 @@ POSITIONS_MOST = 2_000
 ALL_LANES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 #: Above every price, so that a lane without a day keeps no account awake.
 NO_PRICE = np.float32(1e30)
+#: A fall from which on the bounds are set lower, and by how many percent more for each part of a further fall.
+DEEP_FALL, DEEP_MARGIN = 0.2, 30.0
 NOTHING_OWED = np.float32(2.0)
 
 
@@ -86,12 +88,24 @@ def lane_of(day: int, span: int) -> int:
 
 
 @kernel
+def margin_of(fundamental: I64, f: Facts) -> float:
+    """How far below prices without impact to set the bounds, %: in a deep fall much is sold, and impact is larger."""
+    lowest = 1.0
+    for day in range(1, fundamental.shape[0]):
+        level = 0.0
+        for i in range(f.instrument.size):
+            level += fundamental[day, i] / f.instrument[i].price
+        lowest = min(lowest, level / f.instrument.size)
+    return min(100.0, f.terms.watch_pct + DEEP_MARGIN * max(0.0, 1.0 - lowest - DEEP_FALL))
+
+
+@kernel
 def guess_bounds(fundamental: I64, closed: U8, f: Facts, bound: F32, lowest: F32, lane: int) -> None:
     """Bounds of one path: prices without impact less the margin; their minimum goes into lane ``lane`` of ``lowest``."""
     days = fundamental.shape[0] - 1
     span = span_of(days)
     bound[:] = NO_PRICE
-    keep = (100 - f.terms.watch_pct) / 100.0
+    keep = np.float32(1.0 - margin_of(fundamental, f) / 100.0)
     for i in range(f.instrument.size):
         tick = f.instrument[i].tick
         price = f.instrument[i].price
@@ -100,7 +114,7 @@ def guess_bounds(fundamental: I64, closed: U8, f: Facts, bound: F32, lowest: F32
             if closed[day, i] == 0:
                 low, high = limits(price, tick, f.limit_bp[day, i])
                 price = clip(target(fundamental[day, i], PPB, 0, tick), low, high)
-            guess = np.float32(min(price, fundamental[day, i]) * keep)
+            guess = np.float32(min(price, fundamental[day, i])) * keep
             at = lane_of(day, span)
             bound[i, at] = min(bound[i, at], guess)
             low_of_path = min(low_of_path, guess)
