@@ -348,15 +348,16 @@ def must_order(day: int, n: int, hard: bool, recalled: bool, full: bool, account
         return False
     amount = held
     if not full:
-        amount = min(held, amount_to_sell(n, held, hard, recalled, account, terms, a))
-        full = amount == held
+        wanted = amount_to_sell(n, held, hard, recalled, account, terms, a)
+        full = wanted >= max(1, held)
+        amount = min(held, wanted)
     if full:
         a.begun[n] = 1
     if amount == 0 or (terms.batches > 1 and a.ordered_day[n] == day):
         return False
     batch = min(terms.batches, a.batch[n] + 1) if a.ordered_day[n] == day - 1 else 1
     left = terms.batches - batch + 1
-    if not order_shares(up(amount, left), full and left == 1, full, account, book, s):
+    if not order_shares(up(amount, left), full and left == 1, account, book, s):
         return False
     a.batch[n] = batch
     if a.ordered_day[n] == 0:
@@ -388,8 +389,8 @@ def amount_to_sell(n: int, held: int, hard: bool, recalled: bool, account: Any, 
 
 
 @compiled
-def order_shares(amount: int, everything: bool, full: bool, account: Any, book: layout.Facts, s: State) -> bool:
-    """Order an amount, or everything, of what may be sold today; full sales displace nothing; whether anything was ordered (M-22, M-48)."""
+def order_shares(amount: int, everything: bool, account: Any, book: layout.Facts, s: State) -> bool:
+    """Order an amount, or everything, of what may be sold today; whether anything was ordered (M-22, M-48)."""
     q, price, market, held = s.positions, s.price, s.market, s.positions.instrument
     open_worth = worth = 0
     for k in rows(account):
@@ -399,8 +400,8 @@ def order_shares(amount: int, everything: bool, full: bool, account: Any, book: 
             open_worth += mine
     if open_worth == 0:
         return False
-    displaces = book.terms.displace and open_worth < worth and not full
-    if book.terms.displace or full:
+    displaces = book.terms.displace and open_worth < worth and not everything
+    if book.terms.displace or everything:
         divide(q.order, amount, everything or amount >= open_worth, open_worth, True, account, book, s)
     else:
         divide(q.order, amount, amount >= worth, worth, False, account, book, s)

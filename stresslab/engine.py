@@ -42,18 +42,25 @@ class Block:
     sectors: dict[str, NDArray[np.int64]]  # paths × sectors
 
 
-def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
-    """Run paths start..stop − 1 of a resolved scenario."""
+def new_block(resolved: Resolved, start: int, stop: int) -> Block:
+    """An empty block for paths start..stop − 1."""
     facts, paths = resolved.facts, stop - start
     platforms, days = facts.platform.size, facts.terms.calendar.size - 1
     names = [m.name for m in glossary.PLATFORM_MEASURES]
-    outcomes = {c: np.zeros((paths, platforms), np.int64) for c in (*names, *LOSSES, *PATH_COLUMNS)}
     day_names = [m.name for m in glossary.DAY_MEASURES]
-    by_day = {c: np.zeros((paths, days, platforms), np.int64) for c in (*day_names, *DAY_COLUMNS)}
-    accounts = {c: np.zeros(facts.account.size, np.int64) for c in ACCOUNT_COLUMNS}
-    instruments = {c: np.zeros((days, facts.instrument.size), np.int64) for c in INSTRUMENT_COLUMNS}
-    sectors = {c: np.zeros((paths, len(resolved.sector_ids)), np.int64) for c in SECTOR_COLUMNS}
-    block = Block(start, stop, outcomes, by_day, accounts, instruments, sectors)
+    return Block(
+        start, stop,
+        outcomes={c: np.zeros((paths, platforms), np.int64) for c in (*names, *LOSSES, *PATH_COLUMNS)},
+        days={c: np.zeros((paths, days, platforms), np.int64) for c in (*day_names, *DAY_COLUMNS)},
+        accounts={c: np.zeros(facts.account.size, np.int64) for c in ACCOUNT_COLUMNS},
+        instruments={c: np.zeros((days, facts.instrument.size), np.int64) for c in INSTRUMENT_COLUMNS},
+        sectors={c: np.zeros((paths, len(resolved.sector_ids)), np.int64) for c in SECTOR_COLUMNS},
+    )
+
+
+def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
+    """Run paths start..stop − 1 of a resolved scenario."""
+    block = new_block(resolved, start, stop)
     runner = Runner(resolved, seed)
     for first in range(start, stop, runner.group):
         for lane, path in enumerate(runner.draw(first, min(first + runner.group, stop))):
@@ -82,14 +89,14 @@ _PARTS = ("outcomes", "days", "accounts", "instruments", "sectors")
 class Runner:
     """Scratch for one thread: the prices of a group of paths, state and story of one path at a time."""
 
-    def __init__(self, resolved: Resolved, seed: int) -> None:
+    def __init__(self, resolved: Resolved, seed: int, most: int = layout.LANES) -> None:
         facts = resolved.facts
         self.resolved, self.seed, self.facts = resolved, seed, facts
         self.plain = cascade.without_impact(facts)
         self.state = layout.new_state(facts)
         self.story, self.plain_story = layout.new_story(facts), layout.new_story(facts)
         days, stocks = facts.terms.calendar.size, facts.instrument.size
-        self.group = max(1, min(layout.LANES, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
+        self.group = max(1, min(most, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
         self.factor = np.zeros(days)
         self.factor_ppm = np.zeros((self.group, days), np.int64)
         self.fundamental = np.zeros((self.group, days, stocks), np.int64)

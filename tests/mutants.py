@@ -16,6 +16,7 @@ import ast
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -38,16 +39,22 @@ SPARED = {"__init__.py", "draws.py", "returns.py", "layout.py"}
 JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
 COPIED = ("stresslab", "tests", "scenarios", "pyproject.toml")
 KILLERS = ("tests/test_prices.py", "tests/test_liquidity.py", "tests/test_literature.py", "tests/test_cascade.py")
+#: Bytes that the tests of a mutant may take.
+MEMORY_MOST = 3 * 2**30
 #: Examples of each hypothesis test, stage by stage: most mutants fall to the first few worlds.
 STAGES = (15, 150)
 
 #: A failure is enough: no time is spent on the smallest example of it.
 PLUGIN = '''
+import resource
 from pathlib import Path
 
 import pytest
 import stresslab
 from hypothesis import Phase, settings
+
+# A loop that no longer ends may fill a list: that is to end here, not in the machine's memory.
+resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
 
 
 @pytest.hookimpl(trylast=True)
@@ -67,6 +74,11 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 
 @dataclass(frozen=True)
+def _bounded() -> None:
+    """A mutant may grow a list without end: it dies of that, not the machine."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
+
+
 class Mutant:
     """One change of one file."""
 
@@ -220,7 +232,7 @@ class House:
         ]
         with subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", start_new_session=True,
+            errors="replace", start_new_session=True, preexec_fn=_bounded,
         ) as running:
             try:
                 said, _ = running.communicate(timeout=seconds)

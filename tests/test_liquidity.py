@@ -161,6 +161,11 @@ def test_nothing_sold_moves_nothing(law: int) -> None:
     assert (liquidity.fall(impact, stock, 1000, 1) > 0.0) == (law != IMPACT_NONE)
 
 
+def test_a_law_alone_changes_nothing_else() -> None:
+    """By default a coefficient of 1, no floor, the whole day, nothing that stays and nothing left the next day."""
+    assert Impact(IMPACT_SQRT) == (IMPACT_SQRT, 1.0, 0.0, 1.0, 0, 0)
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_calm_shares_do_not_move(law: int) -> None:
     """σ = 0."""

@@ -31,6 +31,8 @@ there = pytest.mark.skipif(not DATA.is_dir(), reason="the balance sheets of the 
 #: Shares per 1 of a position at a price of 1.
 SHARES = 10**12
 MONEY = FINE * SHARES
+#: More than any of these cascades takes: a broken law must end in a failure, not go on for ever.
+ROUNDS_MOST = 100
 
 
 def near(found: float | Fraction, printed: str, rounding: float) -> None:
@@ -110,7 +112,7 @@ def two_banks(shock_pct: int, law: Impact = FLOORED, alpha: float = 1.0) -> list
     banks[0].capital = max(0, banks[0].capital - lost)
     market = Market(law, ADV * SHARES, SIGMA)
     steps: list[Step] = []
-    while any(orders := [bank.order(market.price) for bank in banks]):
+    while any(orders := [bank.order(market.price) for bank in banks]) and len(steps) < ROUNDS_MOST:
         leverage = [bank.leverage(market.price) for bank in banks]
         market.volume = ADV * SHARES * FINE // market.price
         market.next_day()
@@ -290,14 +292,14 @@ def test_leverage_targeting_is_a_geometric_series() -> None:
     """
     market = Market(Impact(IMPACT_LINEAR), SHARES, 0.0005 / 0.95, price=FINE * 95 // 100)
     falls = [Fraction(5, 100)]
-    while order := round(100 * 4 * falls[-1] * SHARES):
+    while (order := round(100 * 4 * falls[-1] * SHARES)) and len(falls) < ROUNDS_MOST:
         _, before = market.clear([order])
         falls.append(Fraction(before - market.price, FINE))
     # A fall is the difference of two rounded prices; an order carries a fifth of the error of the fall before it, and half a share.
     bound = (2 * ROUNDING + 0.0005 * 0.5 / SHARES) / (1 - 0.2)
     for fall, exact in zip(falls, ("0.05", "0.01", "0.002", "0.0004", "0.00008"), strict=False):
         assert abs(float(fall) - float(exact)) <= bound
-    assert len(falls) > 10
+    assert 10 < len(falls) < ROUNDS_MOST
     # What is left out once an order rounds to nothing is less than half a share's impact.
     assert abs(1 - market.price / FINE - 0.0625) <= len(falls) * bound
 
@@ -316,7 +318,7 @@ def test_loss_spiral_and_margin_spiral(theta: float, fall: float, position: floa
     market = Market(Impact(IMPACT_LINEAR), SHARES, 0.0005 / 0.95, price=FINE * 95 // 100)
     held = 100 * SHARES
     rounds = 0
-    while True:
+    while rounds < ROUNDS_MOST:
         u = 1 - market.price / FINE
         order = held - round((20 - 100 * u) / (0.2 + theta * u) * SHARES)
         if order <= 0:
@@ -324,7 +326,7 @@ def test_loss_spiral_and_margin_spiral(theta: float, fall: float, position: floa
         market.clear([order])
         held -= order
         rounds += 1
-    assert rounds > 10
+    assert 10 < rounds < ROUNDS_MOST
     # Of the map u → 5% + 0.0005 (100 − position(u)) the slope is at most 0.0005 × (100 (0.2 + θ u) + θ (20 − 100 u)) /
     # (0.2 + θ u)², largest at u = 5%: its fixed point moves by a round's error over one less that.
     margin = 0.2 + theta * 0.05

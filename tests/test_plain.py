@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from plain import (
     answer_chance_bp,
     calendar_day,
+    closed_days,
     fills,
     interest,
     limits,
@@ -22,6 +23,7 @@ from plain import (
     sell_pool,
     waterfall,
 )
+from plain_market import permanent_bp
 from worlds import (
     World,
     hand_world,
@@ -40,6 +42,12 @@ def audited(world: World) -> dict[str, Any]:
     result = run_path(world)
     audit(world, result)
     return result
+
+
+def quote(quoted: int, locked: int, shares: int, money: int) -> dict[str, int]:
+    """Return what is told of an instrument on a day without displaced sales."""
+    told = {"quoted": quoted, "locked": locked, "sold_shares": shares}
+    return {**told, "displaced_shares": 0, "sold_li": money}
 
 
 def rows(count: int, *prices: int) -> list[list[int]]:
@@ -129,14 +137,14 @@ def test_one_tick_is_no_lock_without_a_limit() -> None:
     """(M-15) At the lowest price of all a name without limit still finds buyers."""
     account = plain_account(5000, {0: 100}, full_sale=True)
     result = audited(plain_world([plain_instrument(10_000)], rows(1, 10_000, 10), [account]))
-    assert result["instruments"][0][0] == {"quoted": 10, "locked": 0, "sold_shares": 100}
+    assert result["instruments"][0][0] == quote(10, 0, 100, 1000)
     assert result["platforms"][0]["deficit_li"] == 4000
 
 
 def test_a_rise_meets_the_limit_and_is_not_locked() -> None:
     """(M-15) At the upper limit sellers find buyers."""
     world = plain_world([plain_instrument(10_000, limit_bp=1000)], rows(1, 10_000, 15_000), [])
-    assert audited(world)["instruments"][0][0] == {"quoted": 11_000, "locked": 0, "sold_shares": 0}
+    assert audited(world)["instruments"][0][0] == quote(11_000, 0, 0, 0)
 
 
 def test_a_suspended_name_keeps_its_close_and_is_not_sold() -> None:
@@ -147,6 +155,161 @@ def test_a_suspended_name_keeps_its_close_and_is_not_sold() -> None:
     assert quotes(result, 1) == [10_000]
     # A = 18,000, D = 15,000: v = (21,000 - 18,000) / 0.4 = 7,500, of 8,000 that can be sold.
     assert result["accounts"][0]["shares"] == [1000 - 938, 1000]
+
+
+def test_the_limit_is_that_of_the_day() -> None:
+    """(M-13) No limit, 10%, 20%: 10.00 falls to 5.00 in one step; then 4.00 stops at 4.50; then 4.00."""
+    share = plain_instrument(10_000, limit_bp=[0, 1000, 2000])
+    result = audited(plain_world([share], rows(1, 10_000, 5000, 4000, 4000), []))
+    assert quotes(result) == [5000, 4500, 4000]
+    assert [row[0]["locked"] for row in result["instruments"]] == [0, 1, 0]
+
+
+def test_a_closed_day_keeps_the_close_and_the_next_limit_starts_there() -> None:
+    """(M-14, M-15, M-44) Closed on days 1 and 2 at 10.00; day 3 stops at 9.00, locked; day 4 at 8.10."""
+    share = plain_instrument(10_000, limit_bp=1000, suspended=[1, 2])
+    account = plain_account(7_500_000, {0: 1000}, full_sale=True)
+    result = audited(plain_world([share], rows(1, 10_000, *[8500] * 4), [account]))
+    assert quotes(result) == [10_000, 10_000, 9000, 8500]
+    assert [row[0]["locked"] for row in result["instruments"]] == [1, 1, 1, 0]
+    assert [row[0]["sold_shares"] for row in result["instruments"]] == [0, 0, 0, 1000]
+    # At 10.00 it is at 133%, called but not sold; the call of day 1 is overdue on day 4.
+    assert result["accounts"][0]["called"] == 1
+
+
+def test_on_a_halted_day_interest_and_calls_go_on() -> None:
+    """(M-44) Both names are shut on day 1; the account below its line sells on day 2."""
+    listed = [plain_instrument(10_000, suspended=[1]), plain_instrument(10_000, suspended=[1])]
+    account = plain_account(16_000_000, {0: 1000, 1: 1000}, rate_bp=365, cash=5)
+    result = audited(plain_world(listed, rows(2, *[10_000] * 3), [account]))
+    assert [day[0]["sold_li"] > 0 for day in result["days"]] == [False, True]
+    assert [day[0]["accounts_forced"] for day in result["days"]] == [0, 1]
+    # 1,600 on day 1, of which cash repays 5; then two calendar days on 16,001,595.
+    assert result["platforms"][0]["loan_interest_li"] == 1600 + 3200
+    assert (result["accounts"][0]["called"], result["accounts"][0]["cash_li"]) == (1, 0)
+
+
+def test_drawn_suspensions_by_hand() -> None:
+    """(M-44) Word 0 begins, word 1 gives 1 to 2 mean - 1 days; a drawn one draws no other inside."""
+    base, slope, mean, seed, path = 400, 2500, 3, 2**40 + 9, 5
+    # A fall of 40% makes 400 + 0.25 x 4,000 = 1,400 bp; a rise leaves 400.
+    factor = [10_000] + [6000, 12_000] * 60
+    days = len(factor)
+    table = closed_days([[0, 0]] * days, base, slope, mean, seed, path, factor)
+    seen = set()
+    for rank in (0, 1):
+        day = 1
+        while day < days:
+            words = philox4x32((rank, day, 5, path), (seed % 2**32, seed // 2**32))
+            chance = 1400 if factor[day] == 6000 else 400
+            begins = words[0] * 10_000 < chance * 2**32
+            length = 1 + words[1] * 5 // 2**32 if begins else 1
+            stretch = [row[rank] for row in table[day : day + length]]
+            assert stretch == [int(begins)] * len(stretch)
+            seen.add(length if begins else 0)
+            day += length
+    assert seen == {0, 1, 2, 3, 4, 5}
+    assert table[0] == [0, 0]
+
+
+def test_suspensions_are_added_to_what_is_given() -> None:
+    """(M-44) Certain ones of one day close every day, impossible ones none; fractions of a bp are lost."""
+    given_days = [[0, 0], [0, 1], [1, 0], [0, 0]]
+    factor = [10_000, 9999, 9999, 9999]
+    assert closed_days(given_days, 0, 9999, 9, 1, 1, factor) == given_days
+    assert closed_days(given_days, 0, 100_000_000, 1, 1, 1, factor) == [[0, 0], *[[1, 1]] * 3]
+    assert closed_days(given_days, 20_000, 0, 1, 1, 1, factor) == [[0, 0], *[[1, 1]] * 3]
+    assert given_days == [[0, 0], [0, 1], [1, 0], [0, 0]]
+    # Given days do not stop the draw: it begins on day 1 and lasts over them.
+    alone = closed_days([[0]] * 9, 10_000, 0, 4, 3, 2, [10_000] * 9)
+    beside = closed_days([[0], [1], *[[0]] * 7], 10_000, 0, 4, 3, 2, [10_000] * 9)
+    assert alone == beside == [[0], *[[1]] * 8]
+
+
+@pytest.mark.parametrize(("price", "days", "sold"), [(5000, 1, 0), (4990, 1, 0), (5010, 0, 100)])
+def test_the_breaker_at_the_open_trips_on_its_level(price: int, days: int, sold: int) -> None:
+    """(M-45) 100 shares at 5.00 take 500 of an index of 10,000: 5% of it, just enough.
+
+    The other 900 shares belong to an account without debt. Cash repays all the same.
+    """
+    listed = [plain_instrument(10_000), plain_instrument(10_000)]
+    book = [plain_account(900_000, {0: 100}, full_sale=True, cash=7), plain_account(0, {1: 900})]
+    world = plain_world(listed, [[10_000] * 2, [price, 10_000]], book, breaker_bp=500)
+    result = audited(world)
+    assert result["path"]["breaker_days"] == days
+    assert result["instruments"][0][0]["sold_shares"] == sold
+    assert result["accounts"][0]["forced"] == (sold > 0)
+    assert quotes(result) == [price]
+    assert result["platforms"][0]["repaid_li"] == 7 + sold * price
+
+
+def test_a_breaker_needs_a_fall() -> None:
+    """(M-45) A level of 1 bp is less than one 厘 of 100 and is reached by 10, not by nothing."""
+    for price, days in ((100, 0), (90, 1), (110, 0)):
+        world = plain_world([plain_instrument(100)], rows(1, 100, price), [plain_account(0, {0: 1})])
+        world["terms"]["breaker_bp"] = 1
+        assert audited(world)["path"]["breaker_days"] == days
+        world["terms"]["breaker_bp"] = 0
+        assert audited(world)["path"]["breaker_days"] == 0
+
+
+@pytest.mark.parametrize(("level", "forced", "sold"), [(1000, [1, 0], 100), (1001, [1, 1], 240)])
+def test_a_round_of_sales_can_trip_the_breaker(level: int, forced: list[int], sold: int) -> None:
+    """(M-45) 100 shares press 10.00 to 9.00: 10% of the index; what was filled stays."""
+    book = [
+        plain_account(1_000_000, {0: 100}, full_sale=True),
+        plain_account(1_060_000, {0: 140}, full_sale=True),
+    ]
+    world = impact_world(plain_instrument(10_000), book, 10_000, 10_000)
+    world["terms"]["breaker_bp"] = level
+    result = audited(world)
+    assert [a["forced"] for a in result["accounts"]] == forced
+    assert result["instruments"][0][0]["sold_shares"] == sold
+    assert result["path"]["breaker_days"] == 1
+
+
+def test_after_the_breaker_the_next_day_trades() -> None:
+    """(M-45) Yesterday's closes are the new measure: on day 2 nothing falls and all is sold."""
+    account = plain_account(900_000, {0: 100}, full_sale=True)
+    world = plain_world([plain_instrument(10_000)], rows(1, 10_000, 9000, 9000), [account])
+    world["terms"]["breaker_bp"] = 700
+    result = audited(world)
+    assert [row[0]["sold_shares"] for row in result["instruments"]] == [0, 100]
+    assert result["path"]["breaker_days"] == 1
+
+
+@pytest.mark.parametrize(
+    ("factor", "exhaustion", "price"),
+    [(10_000, 10_000, 10_000), (6000, 0, 10_000), (6000, 10_000, 9600), (6000, 25_000, 9000)],
+)
+def test_natural_buyers_take_the_first_shares(factor: int, exhaustion: int, price: int) -> None:
+    """(M-46) 10% of 1,000 shares are 100; after a fall of 40% 60 of them, or none at 250%.
+
+    1,000 shares would take 100% off the price, so 40 shares take 4%.
+    """
+    share = plain_instrument(10_000, adv_shares=1000, sigma_day=1.0)
+    account = plain_account(1_000_000, {0: 100}, full_sale=True)
+    world = plain_world([share], rows(1, 10_000, 10_000), [account], impact="linear")
+    world["terms"].update(buyers_bp=1000, exhaustion_bp=exhaustion)
+    world["factor_bp"] = [10_000, factor]
+    result = audited(world)
+    assert quotes(result) == [price]
+    assert result["accounts"][0]["sold_li"] == 100 * ((10_000 + price) // 2)
+
+
+def test_natural_buyers_come_once_a_day() -> None:
+    """(M-46) Of 100 and 140 shares sold in two rounds 50 find buyers: 5%, then 19%; 50 more tomorrow."""
+    share = plain_instrument(10_000, adv_shares=1000, sigma_day=1.0)
+    book = [
+        plain_account(1_000_000, {0: 100}, full_sale=True),
+        plain_account(1_060_000, {0: 140}, full_sale=True),
+        plain_account(0, {0: 140}),
+    ]
+    world = plain_world([share], rows(1, *[10_000] * 3), book, impact="linear")
+    world["terms"].update(buyers_bp=500, permanent_bp=10_000)
+    result = audited(world)
+    assert quotes(result) == [8100, 8100]
+    assert [a["sold_li"] for a in result["accounts"]] == [100 * 9750, 140 * 8800, 0]
 
 
 def test_interest_of_loans_and_layers_passes_through_own_capital() -> None:
@@ -544,6 +707,261 @@ def test_an_odd_remainder_is_sold_in_one_order() -> None:
     assert result["accounts"][0]["shares"] == [999 - 250]
 
 
+@pytest.mark.parametrize(
+    ("minimum", "left"),
+    [(2_000_000, 777), (2_007_001, 776), (8_999_999, 0), (9_000_000, 0), (10**13, 0)],
+)
+def test_a_sale_is_raised_to_the_minimum(minimum: int, left: int) -> None:
+    """(M-21) v = 2,000 is 223 shares of 9.00, 2,007.001 are 224; all that is held is a full sale."""
+    account = plain_account(7_000_000, {0: 1000})
+    assert sale(account, 9000, minimum_sale=minimum)["accounts"][0]["shares"] == [left]
+
+
+def test_a_minimum_that_is_all_there_is_begins_a_full_sale() -> None:
+    """(M-21) At 8,999.999 the sale that 300 shares a day cannot fill ends on day 2; at 9,000 it goes on.
+
+    300 at 9.00 leave a debt of 4,300 on 700 shares, at 20.00 far above every line.
+    """
+    account = plain_account(7_000_000, {0: 1000})
+    thin = plain_instrument(10_000, adv_shares=300)
+    for minimum, left in ((8_999_999, 700), (9_000_000, 400)):
+        path = rows(1, 10_000, 9000, 20_000)
+        result = audited(plain_world([thin], path, [account], minimum_sale=minimum))
+        assert result["accounts"][0]["shares"] == [left]
+
+
+def test_nothing_to_sell_is_not_raised() -> None:
+    """(M-21) Cash alone restores the line: v = 0 sells nothing, whatever the minimum."""
+    account = plain_account(10_000, {0: 10}, cash=3900)
+    path = rows(1, 1000, *[1000] * 5)
+    result = audited(plain_world([plain_instrument(1000)], path, [account], minimum_sale=10**13))
+    assert result["accounts"][0]["shares"] == [10]
+    assert result["accounts"][0]["debt_li"] == 6100
+
+
+def sold_by_day(result: dict[str, Any], index: int = 0) -> list[int]:
+    """Return the shares of one instrument that were sold on each day."""
+    return [row[index]["sold_shares"] for row in result["instruments"]]
+
+
+@pytest.mark.parametrize(
+    ("batches", "sold"),
+    [(1, [900, 0, 0, 0]), (2, [450, 450, 0, 0]), (3, [300, 300, 300, 0]), (7, [129, 129, 129, 129])],
+)
+def test_a_full_sale_in_batches(batches: int, sold: list[int]) -> None:
+    """(M-47) 900 shares in n days: the j-th sells what is held / (n - j + 1); 900 / 7 = 128.6.
+
+    Then 771 / 6 = 128.5, 642 / 5 = 128.4, 513 / 4 = 128.25.
+    """
+    account = plain_account(7_000_000, {0: 900}, full_sale=True)
+    result = sale(account, 9000, days=4, batches=batches)
+    assert sold_by_day(result) == sold
+
+
+def test_the_last_batch_sells_what_it_needs() -> None:
+    """(M-47) Two batches of a partial sale that each day's fall makes necessary again.
+
+    Day 1 at 9.00: v = 2,000, half of it 1,000: 112 shares; D = 5,992, 888 shares. Day 2 at 8.50:
+    A = 7,548, v = (8,388.8 - 7,548) / 0.4 = 2,102: 248 shares; D = 3,884, 640 shares. Day 3 at
+    7.50: A = 4,800 (123.6%), v = (5,437.6 - 4,800) / 0.4 = 1,594: 213 shares, again not halved.
+    """
+    account = plain_account(7_000_000, {0: 1000})
+    path = rows(1, 10_000, 9000, 8500, 7500)
+    result = audited(plain_world([plain_instrument(10_000)], path, [account], batches=2))
+    assert sold_by_day(result) == [112, 248, 213]
+
+
+def test_a_day_without_an_order_starts_the_batches_again() -> None:
+    """(M-47) 900 / 3; closed; then 600 / 3, 400 / 2 and the rest."""
+    account = plain_account(7_000_000, {0: 900}, full_sale=True)
+    share = plain_instrument(9000, suspended=[2])
+    result = audited(plain_world([share], rows(1, *[9000] * 6), [account], batches=3))
+    assert sold_by_day(result) == [300, 0, 200, 200, 200]
+
+
+def test_a_batch_is_ordered_once_a_day() -> None:
+    """(M-47) Its own impact keeps the account below the line, and it orders again if n = 1 alone.
+
+    100 shares take 30% off. v = (2,156 - 2,000) / 0.4 = 390, 39 shares, half of it 20 shares at
+    9.70: D = 1,346, A = 180 x 9.40 = 1,692, 125.7%.
+    """
+    account = plain_account(1_540_000, {0: 200})
+    for batches in (1, 2):
+        world = impact_world(plain_instrument(10_000), [account], 10_000, 10_000)
+        world["instruments"][0]["sigma_day"] *= 3
+        world["terms"]["batches"] = batches
+        result = audited(world)
+        assert (result["path"]["rounds_most"] == 1) == (batches == 2)
+        assert (sold_by_day(result) == [20]) == (batches == 2)
+
+
+def test_a_full_sale_is_begun_by_its_first_batch() -> None:
+    """(M-47) Above every line on day 2, it goes on all the same: 500, then the rest of the debt."""
+    account = plain_account(8_000_000, {0: 1000}, full_sale=True)
+    path = rows(1, 10_000, 9000, 20_000, 20_000)
+    result = audited(plain_world([plain_instrument(10_000)], path, [account], batches=2))
+    assert sold_by_day(result) == [500, 500, 0]
+    assert result["accounts"][0]["cash_li"] == 4_500_000 + 10_000_000 - 8_000_000
+
+
+def order_world(order: str, **changes: Any) -> World:
+    """Return 400 at 10.00, 400 at 5.00 and 150 at 20.00 against 7,400: v = 1,360 / 0.4 = 3,400."""
+    listed = [
+        plain_instrument(10_000, sigma_day=0.1, adv_shares=1_000_000_000),
+        plain_instrument(5000, sigma_day=0.2, adv_shares=3_000_000_000),
+        plain_instrument(20_000, sigma_day=0.3, adv_shares=100_000_000),
+    ]
+    account = plain_account(7_400_000, {0: 400, 1: 400, 2: 150}, sale_order=order)
+    for position, cost_price in zip(account["positions"], (8000, 0, 40_000), strict=True):
+        position["cost_price"] = cost_price
+    return plain_world(listed, [[10_000, 5000, 20_000]] * 2, [account], **changes)
+
+
+@pytest.mark.parametrize(
+    ("order", "sold"),
+    [
+        ("pro_rata", [152, 152, 57]),
+        ("most_liquid", [140, 400, 0]),
+        ("largest", [340, 0, 0]),
+        ("most_volatile", [0, 80, 150]),
+        ("highest_loss", [40, 0, 150]),
+    ],
+)
+def test_orders_of_sale(order: str, sold: list[int]) -> None:
+    """(M-22) Turnover 10, 15 and 2 billion; value 4,000, 2,000, 3,000; cost 8, unknown and 40.
+
+    pro_rata: 3,400 / 9,000 = 37.8% of each, 151.1, 151.1 and 56.7 shares. most_liquid: 400 x 5, then
+    1,400 / 10. largest: 340 x 10. most_volatile: 150 x 20, then 400 / 5. highest_loss: half its
+    cost is lost on the third, nothing on the first, and the unknown one would be last.
+    """
+    result = audited(order_world(order))
+    shares = result["accounts"][0]["shares"]
+    assert [a - b for a, b in zip((400, 400, 150), shares, strict=True)] == sold
+
+
+@pytest.mark.parametrize("order", ["most_liquid", "largest", "most_volatile", "highest_loss"])
+def test_equal_keys_sell_the_first_position(order: str) -> None:
+    """(M-22) Two names alike in all: v = 2,000 is 222.2 shares of the first."""
+    account = plain_account(7_000_000, {0: 500, 1: 500}, sale_order=order)
+    listed = [plain_instrument(9000), plain_instrument(9000)]
+    result = audited(plain_world(listed, rows(2, 9000, 9000), [account]))
+    assert result["accounts"][0]["shares"] == [277, 500]
+
+
+def test_a_position_of_unknown_cost_is_sold_last() -> None:
+    """(M-22) After one that has gained tenfold; of those with a cost the smaller quotient is first."""
+    account = plain_account(7_000_000, {0: 500, 1: 500}, sale_order="highest_loss")
+    listed = [plain_instrument(9000), plain_instrument(9000)]
+    for costs, left in (((0, 900), [500, 277]), ((9001, 9002), [500, 277]), ((9002, 9001), [277, 500])):
+        for position, cost_price in zip(account["positions"], costs, strict=True):
+            position["cost_price"] = cost_price
+        result = audited(plain_world(listed, rows(2, 9000, 9000), [account]))
+        assert result["accounts"][0]["shares"] == left
+
+
+def test_a_sequence_goes_on_from_what_was_ordered() -> None:
+    """(M-22) v = 2,000 at 9.00: more than that of the first leaves nothing for the second.
+
+    Where only 150 of the first may be sold, 1,350, 650 are left: 72.2 shares of the second.
+    """
+    account = plain_account(7_000_000, {0: 500, 1: 500}, sale_order="largest")
+    account["positions"][0]["sellable"] = 300
+    account["positions"][1]["sellable"] = 250
+    listed = [plain_instrument(9000, lot=200), plain_instrument(9000)]
+    # 222.2 shares are 400 in lots of 200, of which 300 may be sold: 2,700 are more than enough.
+    result = audited(plain_world(listed, rows(2, 9000, 9000), [account]))
+    assert result["accounts"][0]["shares"] == [200, 500]
+    account["positions"][0]["sellable"] = 150
+    account["positions"][1]["sellable"] = 149
+    result = audited(plain_world(listed, rows(2, 9000, 9000), [account]))
+    assert result["accounts"][0]["shares"] == [350, 500 - 73]
+
+
+@pytest.mark.parametrize(
+    ("lot", "min_order", "sellable", "sold"),
+    [(1, 200, 900, 223), (1, 300, 900, 300), (1, 300, 299, 299), (100, 250, 900, 300), (100, 350, 900, 350)],
+)
+def test_an_order_has_a_minimum(lot: int, min_order: int, sellable: int, sold: int) -> None:
+    """(M-22) 222.2 shares, in whole lots, at least the board's minimum, at most what may be sold."""
+    account = plain_account(7_000_000, {0: 1000})
+    account["positions"][0]["sellable"] = sellable
+    result = sale(account, 9000, instrument={"lot": lot, "min_order": min_order})
+    assert result["accounts"][0]["shares"] == [1000 - sold]
+
+
+def displaced_world(order: str = "pro_rata", *, turnover: int = 10**9, **changes: Any) -> World:
+    """Return 500 + 500 shares at 9.00 against 7,000, the first name shut: v = 800 / 0.4 = 2,000."""
+    listed = [
+        plain_instrument(9000, suspended=True),
+        plain_instrument(9000, adv_shares=turnover),
+    ]
+    full = changes.pop("full_sale", False)
+    account = plain_account(7_000_000, {0: 500, 1: 500}, sale_order=order, full_sale=full)
+    return plain_world(listed, rows(2, 9000, 9000), [account], **changes)
+
+
+@pytest.mark.parametrize(
+    ("order", "turnover", "sold", "displaced"),
+    [
+        ("pro_rata", 10**9, 223, 111),
+        ("pro_rata", 150, 150, 38),
+        ("pro_rata", 112, 112, 0),
+        ("largest", 10**9, 223, 223),
+        ("largest", 50, 50, 50),
+    ],
+)
+def test_what_a_shut_name_displaces(order: str, turnover: int, sold: int, displaced: int) -> None:
+    """(M-48) Alone it must raise 2,000, 222.2 shares; with the other open 1,000, 111.1 shares.
+
+    In a sequence the first name alone would have done.
+    """
+    world = displaced_world(order, turnover=turnover)
+    result = audited(world)
+    row = result["instruments"][0][1]
+    assert (row["sold_shares"], row["displaced_shares"]) == (sold, displaced)
+    assert row["sold_li"] == sold * 9000
+    assert result["platforms"][0]["displaced_li"] == displaced * 9000
+    world["terms"]["displace"] = False
+    result = audited(world)
+    own = 112 if order == "pro_rata" else 0
+    assert sold_by_day(result, 1) == [min(own, turnover)]
+    assert result["platforms"][0]["displaced_li"] == 0
+    assert result["accounts"][0]["forced"] == (own > 0)
+
+
+def test_a_full_sale_displaces_nothing() -> None:
+    """(M-48) It orders all it may anyway."""
+    for displace in (True, False):
+        result = audited(displaced_world(full_sale=True, displace=displace))
+        assert sold_by_day(result, 1) == [500]
+        assert result["platforms"][0]["displaced_li"] == 0
+
+
+def test_a_batch_of_a_full_sale_displaces() -> None:
+    """(M-48) Half of 9,000 is all of the open name, of which 250 would have done with the other.
+
+    The last batch is not divided: on day 2 it orders the 250 that were left without displacing.
+    """
+    result = audited(displaced_world(full_sale=True, batches=2))
+    assert sold_by_day(result, 1) == [500]
+    assert result["platforms"][0]["displaced_li"] == 250 * 9000
+    listed = [plain_instrument(9000, suspended=True), plain_instrument(9000)]
+    account = plain_account(7_000_000, {0: 500, 1: 500}, full_sale=True)
+    world = plain_world(listed, rows(2, *[9000] * 3), [account], batches=2, displace=False)
+    result = audited(world)
+    assert sold_by_day(result, 1) == [250, 250]
+    assert result["platforms"][0]["displaced_li"] == 0
+
+
+def test_a_displaced_fill_is_paid_its_price() -> None:
+    """(M-25, M-48) 223 shares press 9.00 to 8.50, paid at 8.75: 111 of them are displaced."""
+    world = displaced_world(impact="linear")
+    world["instruments"][1].update(adv_shares=223, sigma_day=0.05555)
+    result = audited(world)
+    assert quotes(result, 1) == [8500]
+    assert result["platforms"][0]["displaced_li"] == 111 * 8750
+
+
 # --- market ---------------------------------------------------------------------------------------
 
 
@@ -562,7 +980,11 @@ def test_a_rationed_name_is_closed_for_the_day() -> None:
     result = audited(world)
     assert [row[0]["sold_shares"] for row in result["instruments"]] == [99, 99]
     assert [a["shares"] for a in result["accounts"]] == [[634]] * 3
-    assert result["path"] == {"rounds_most": 1, "rounds_limit_days": 0}
+    assert result["path"] == {
+        "rounds_most": 1,
+        "rounds_limit_days": 0,
+        "breaker_days": 0,
+    }
 
 
 def test_a_market_that_is_full_takes_no_more_orders() -> None:
@@ -596,6 +1018,58 @@ def test_linear_impact() -> None:
     assert price_after(100_000, 100, instrument, 96_000, terms) == 96_000
     assert price_after(100_000, 3000, instrument, 10, terms) == 10
     assert price_after(100_000, 100, instrument, 10, {**terms, "impact": "none"}) == 100_000
+
+
+def test_exponential_impact() -> None:
+    """(M-24) σ = 2%, c = 0.4, floor half the book price: a day's volume is 0.02 / 0.2 = 0.1 deep.
+
+    1 - exp(-0.1) = 0.0951626; half of it from 100.00, three eighths from 80.00, nothing from 50.00.
+    """
+    instrument = plain_instrument(100_000, adv_shares=100, sigma_day=0.02)
+    terms = {"impact": "exponential", "impact_coefficient": 0.4, "impact_floor": 0.5}
+    assert price_after(100_000, 100, instrument, 10, terms) == 95_240  # 95,241.9
+    assert price_after(80_000, 100, instrument, 10, terms) == 77_150  # 77,145.1
+    assert price_after(50_000, 100, instrument, 10, terms) == 50_000
+    assert price_after(40_000, 100, instrument, 10, terms) == 40_000
+    assert price_after(100_000, 10**9, instrument, 10, terms) == 50_000
+    # Without a floor 0.02 / 0.4 = 0.05: 1 - exp(-0.05) = 0.0487706.
+    bottomless = {**terms, "impact_floor": 0.0}
+    assert price_after(100_000, 100, instrument, 10, bottomless) == 95_120  # 95,122.9
+
+
+def test_almgren_impact() -> None:
+    """(M-24) σ = 2%, a quarter of a day's volume, (Θ / V)^¼ = 2: I = 31.4 bp.
+
+    K = 28.4 bp x 0.25^0.6 = 12.36 bp over the whole day, and 28.4 bp in a quarter of it.
+    """
+    instrument = plain_instrument(100_000, adv_shares=100, sigma_day=0.02, theta=2.0)
+    terms = {"impact": "almgren", "impact_coefficient": 1.0, "impact_fraction": 1.0, "permanent_bp": 1}
+    assert price_after(100_000, 25, instrument, 10, terms) == 99_560  # 99,562.4
+    assert permanent_bp(25, instrument, terms) == 7175  # 31.4 of 43.76
+    hurried = {**terms, "impact_fraction": 0.25}
+    assert price_after(100_000, 25, instrument, 10, hurried) == 99_400  # 99,402.0
+    assert permanent_bp(25, instrument, hurried) == 5250  # 31.4 of 59.8
+    # The coefficient scales the fall and not the share that lasts.
+    double = {**hurried, "impact_coefficient": 2.0}
+    assert price_after(100_000, 25, instrument, 10, double) == 98_800  # 98,804.0
+    assert permanent_bp(25, instrument, double) == 5250
+    assert permanent_bp(0, instrument, terms) == 0
+    assert permanent_bp(25, {**instrument, "sigma_day": 0.0}, terms) == 0
+    assert permanent_bp(25, instrument, {**terms, "impact": "sqrt"}) == 1
+
+
+def test_almgren_leaves_its_permanent_part() -> None:
+    """(M-24) Half a day's volatility: I = 0.157, K = 0.071; 68.85% of 22.8% stay: 10.00 to 8.43.
+
+    With natural buyers for 50 of 100 shares I = 0.0785, K = 0.071 x 0.5^0.6 = 0.046843: to 8.75
+    (12.5343%, on the tick 12.5%), of which 62.62% stay: 7.8275%, 9.217 on day 2.
+    """
+    share = plain_instrument(10_000, adv_shares=100, sigma_day=0.5)
+    account = plain_account(1_000_000, {0: 100}, full_sale=True)
+    world = plain_world([share], rows(1, *[10_000] * 3), [account], impact="almgren")
+    assert quotes(audited(world)) == [7720, 8430]
+    world["terms"]["buyers_bp"] = 5000
+    assert quotes(audited(world)) == [8750, 9220]
 
 
 def impact_world(share: dict[str, Any], book: list[dict[str, Any]], *prices: int) -> World:
@@ -650,10 +1124,10 @@ def test_a_price_that_is_sold_down_to_its_limit_is_locked() -> None:
     ]
     world = impact_world(share, book, 10_000, 9500)
     result = audited(world)
-    assert result["instruments"][0][0] == {"quoted": 9000, "locked": 0, "sold_shares": 100}
+    assert result["instruments"][0][0] == quote(9000, 0, 100, 925_000)
     assert result["accounts"][0]["sold_li"] == 100 * 9250
     assert [a["forced"] for a in result["accounts"]] == [1, 0]
-    free = {**world, "instruments": [{**share, "limit_bp": 0, "sigma_day": 1_000_000.0}]}
+    free = impact_world(plain_instrument(10_000), book, 10_000, 9500)
     assert [a["forced"] for a in audited(free)["accounts"]] == [1, 1]
 
 
@@ -839,7 +1313,11 @@ def test_rounds_stop_at_their_number() -> None:
     world["terms"]["rounds_max"] = 2
     result = audited(world)
     assert [a["forced"] for a in result["accounts"]] == [1, 1, 0]
-    assert result["path"] == {"rounds_most": 2, "rounds_limit_days": 1}
+    assert result["path"] == {
+        "rounds_most": 2,
+        "rounds_limit_days": 1,
+        "breaker_days": 0,
+    }
 
 
 def test_the_world_worked_by_hand() -> None:
@@ -903,6 +1381,53 @@ def test_the_bookkeeper_sees_one_li() -> None:
             audit(world, {**result, "accounts": [account]})
     with pytest.raises(AssertionError):
         audit(world, {**result, "accounts": [{**result["accounts"][0], "shares": [701]}]})
+    for name in ("sold_shares", "displaced_shares", "sold_li"):
+        days = [[dict(q) for q in day] for day in result["instruments"]]
+        days[0][0][name] += 1
+        with pytest.raises(AssertionError):
+            audit(world, {**result, "instruments": days})
+    with pytest.raises(AssertionError):
+        audit(world, {**result, "path": {**result["path"], "breaker_days": 1}})
+
+
+def test_the_bookkeeper_refuses_what_the_world_forbids() -> None:
+    """A sale of 300 shares on a closed, locked or broken day, below the minimum, beyond a batch."""
+    world = up_to(hand_world(), 1)
+    result = audited(world)
+    share, account = world["instruments"][0], world["accounts"][0]
+    forbidden = {
+        "closed": {"closed": [[0], [1]]},
+        "locked": {"limit_bp": [[0], [1000]]},
+        "broken": {"terms": {**world["terms"], "breaker_bp": 1000}},
+        "minimum": {"instruments": [{**share, "min_order": 301}]},
+        "lots": {"instruments": [{**share, "lot": 7, "min_order": 7}]},
+        "batch": {"terms": {**world["terms"], "batches": 70}},
+    }
+    for change in forbidden.values():
+        with pytest.raises(AssertionError):
+            audit({**world, **change}, result)
+    # 300 of 1,000 shares are all that may be sold: then no minimum and no lot binds.
+    held = [{**account["positions"][0], "sellable": 300}]
+    odd = [{**share, "min_order": 301, "lot": 7}]
+    audit({**world, "instruments": odd, "accounts": [{**account, "positions": held}]}, result)
+    # A level that 10% of the index does not reach.
+    audit({**world, "terms": {**world["terms"], "breaker_bp": 1001}}, result)
+
+
+def test_the_bookkeeper_refuses_displaced_sales_where_there_can_be_none() -> None:
+    """(M-48) With one part of what was sold it is at peace, with all and one more it is not."""
+    world = displaced_world()
+    result = audited(world)
+    with pytest.raises(AssertionError):
+        audit({**world, "terms": {**world["terms"], "displace": False}}, result)
+    row = {**result["platforms"][0], "displaced_li": 0}
+    with pytest.raises(AssertionError):
+        audit(world, {**result, "platforms": [row]})
+    days = [[dict(q) for q in day] for day in result["instruments"]]
+    days[0][1]["displaced_shares"] = 224
+    row = {**result["platforms"][0], "displaced_li": 224 * 9000}
+    with pytest.raises(AssertionError):
+        audit(world, {**result, "platforms": [row], "instruments": days})
 
 
 def test_the_bookkeeper_refuses_a_book_that_does_not_balance() -> None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import datetime
+import math
 from fractions import Fraction
 
 import numpy as np
-import plain
+import plain_market
 import pytest
 from foreign_market import share
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stresslab.kernels import liquidity, prices
-from stresslab.kernels.liquidity import IMPACT_LINEAR, IMPACT_NONE, IMPACT_SQRT, Impact
+from stresslab.kernels.liquidity import (
+    IMPACT_ALMGREN,
+    IMPACT_EXPONENTIAL,
+    IMPACT_LINEAR,
+    IMPACT_NONE,
+    IMPACT_SQRT,
+    Impact,
+)
 from stresslab.market import board_rule, selling_cost_bp
 
 PPB = prices.PPB
 PRICES = st.integers(1, 2**31 - 1)
-LAWS = {"none": IMPACT_NONE, "sqrt": IMPACT_SQRT, "linear": IMPACT_LINEAR}
+LAWS = {
+    "none": IMPACT_NONE, "sqrt": IMPACT_SQRT, "linear": IMPACT_LINEAR, "exponential": IMPACT_EXPONENTIAL, "almgren": IMPACT_ALMGREN,
+}
 
 
 def day(text: str) -> datetime.date:
@@ -36,6 +46,8 @@ def day(text: str) -> datetime.date:
         (1100, 500, 1050, 1160),  # floats: 1.04
         (10_000, 2000, 8000, 12_000),
         (10_000, 3000, 7000, 13_000),
+        (116_670, 3, 116_630, 116_710),  # 11,663.4999 and 11,670.5001 ticks
+        (83_330, 3, 83_310, 83_350),  # 8,330.5001 and 8,335.4999 ticks
     ],
 )
 def test_limits_round_half_up(close: int, limit_bp: int, low: int, high: int) -> None:
@@ -54,10 +66,10 @@ def test_float_rounding_is_wrong_1954_times() -> None:
     assert wrong == 1954
 
 
-@given(PRICES, st.sampled_from((1, 10, 50)), st.sampled_from((0, 100, 500, 1000, 2000, 3000, 9900)))
+@given(PRICES, st.sampled_from((1, 10, 50)), st.integers(0, 9_999))
 def test_limits_equal_the_twin(close: int, tick: int, limit_bp: int) -> None:
     close = max(tick, close // tick * tick)
-    low, high = plain.limits(close, tick, limit_bp)
+    low, high = plain_market.limits(close, tick, limit_bp)
     assert prices.limits(close, tick, limit_bp) == (low, 0 if high is None else high)
 
 
@@ -73,13 +85,14 @@ def test_limits_leave_room(ticks: int, limit_bp: int) -> None:
 def test_target_is_the_fundamental_price_less_kept_impact(fundamental: int, keep: int, gap: int, tick: int) -> None:
     """(M-14) Two floors, then half up to the tick."""
     kept = fundamental * keep // PPB * (PPB - gap) // PPB
-    assert prices.target(fundamental, keep, gap, tick) == plain.round_half_up_to_tick(kept, tick)
+    assert prices.target(fundamental, keep, gap, tick) == plain_market.round_half_up_to_tick(kept, tick)
 
 
 @pytest.mark.parametrize(("price", "clipped"), [(900, 950), (950, 950), (1000, 1000), (1050, 1050), (1060, 1050)])
 def test_clip(price: int, clipped: int) -> None:
     assert prices.clip(price, 950, 1050) == clipped
     assert prices.clip(price, 950, 0) == max(950, price)
+    assert prices.clip(price, 1, 1) == 1
 
 
 def test_impact_memory_by_hand() -> None:
@@ -161,19 +174,25 @@ def test_price_after(before_round: int, low: int, drop: float, after: int) -> No
 
 
 @given(
-    PRICES, st.sampled_from((1, 10)), st.integers(1, 100), PRICES, PRICES, st.floats(0, 1), st.floats(0.01, 10),
-    st.sampled_from(sorted(LAWS)),
+    PRICES, PRICES, st.sampled_from((1, 10)), st.integers(1, 100), PRICES, PRICES, st.floats(0, 1), st.floats(0.01, 10),
+    st.floats(0, 0.99), st.floats(0.01, 1), st.floats(0.01, 20), st.sampled_from(sorted(LAWS)),
 )
 def test_impact_equals_the_twin(
-    price: int, tick: int, percent: int, sold: int, volume: int, sigma: float, coefficient: float, law: str
+    opening: int, book: int, tick: int, percent: int, sold: int, volume: int, sigma: float, coefficient: float, floor: float,
+    fraction: float, theta: float, law: str,
 ) -> None:
-    """(M-24) Fall and rounding together, bit for bit."""
-    price = max(tick, price // tick * tick)
-    low = max(tick, price * percent // 100 // tick * tick)
-    drop = liquidity.fall(Impact(LAWS[law], coefficient), share(price, volume, sigma), price, sold)
-    terms = {"sigma_day": sigma, "adv_shares": volume, "tick": tick}
-    run = {"impact": law, "impact_coefficient": coefficient}
-    assert liquidity.price_after(price, price, low, tick, drop) == plain.price_after(price, sold, terms, low, run)
+    """(M-24) Fall, what of it stays, and rounding together, bit for bit."""
+    opening = max(tick, opening // tick * tick)
+    low = max(tick, opening * percent // 100 // tick * tick)
+    impact, stock = Impact(LAWS[law], coefficient, floor, fraction, 4_000), share(book, volume, sigma, theta)
+    terms = {"sigma_day": sigma, "adv_shares": volume, "tick": tick, "price": book, "theta": theta}
+    run = {
+        "impact": law, "impact_coefficient": coefficient, "impact_floor": floor, "impact_fraction": fraction, "permanent_bp": 4_000,
+    }
+    drop = liquidity.fall(impact, stock, opening, sold)
+    assert drop == plain_market.fall_of(opening, sold, terms, run)
+    assert liquidity.price_after(opening, opening, low, tick, drop) == plain_market.price_after(opening, sold, terms, low, run)
+    assert liquidity.lasting_bp(impact, stock, sold) == plain_market.permanent_bp(sold, terms, run)
 
 
 # --- shares and fills -----------------------------------------------------------------------------
@@ -245,6 +264,16 @@ def test_fills_never_exceed_orders_or_what_is_left(orders: list[int], left: int)
     else:
         assert fills == [int(Fraction(order * left, demand)) for order in orders]
         assert left - len(orders) < sum(fills) <= left
+
+
+@given(st.integers(2, 2**31 - 1), st.integers(2**22, 2**60))
+def test_fills_just_below_a_whole_share(order: int, demand: int) -> None:
+    """(M-23) Parts that lie 1 / demand below a whole number of shares, which a float takes for that number."""
+    demand -= math.gcd(order, demand) != 1
+    assume(math.gcd(order, demand) == 1)
+    left = pow(-order, -1, demand)
+    assert order * left % demand == demand - 1
+    assert liquidity.fill(order, left, demand) == order * left // demand
 
 
 @pytest.mark.parametrize(

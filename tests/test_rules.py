@@ -254,7 +254,7 @@ def test_what_the_book_says_of_instruments_reaches_the_run(book: Book) -> None:
     assert stock["weight"].tolist() == made(book, plan).basket.tolist() == [60_000, 30_000, 500_000]
     assert stock["theta"].tolist() == [0.0, 0.0, 0.0]
     own = changed(book, "instruments", board=["star", "star", "star"], tick_li=[10, 10, 1], lot_size=[None, 10, 10],
-                  min_order=[None, None, 500], total_shares=[None, 162 * 800_000 // 2, 32_000_000], float_shares=[32_000_000, 5, None])
+                  min_order=[None, None, 500], total_shares=[None, 162 * 800_000 // 2, 32_000_000], float_shares=[32_000_000, 10**9, None])
     stock = made(own, plan).facts.instrument
     assert stock["lot"].tolist() == [1, 10, 10]
     assert stock["min_order"].tolist() == [200, 10, 500]
@@ -390,6 +390,9 @@ def test_a_premium_above_the_bound_is_refused(book: Book) -> None:
     with pytest.raises(InputError) as both:
         strict(changed(book, "accounts", loan_rate_bp=[650, 580, 8_000]), margin(sector="broad", rate_add_pct=95), rates=shock)
     assert [f.column for f in both.value.faults] == ["rates.shock_pct"]
+    with pytest.raises(InputError) as premium:
+        strict(book, margin(sector="broad", rate_add_pct=89), rates=shock | {"shock_pct": 2})
+    assert [f.column for f in premium.value.faults] == ["sector_margin"]
 
 
 def slowly(book: Book, rules: tuple[dict[str, Any], ...]) -> list[list[int]]:

@@ -90,10 +90,14 @@ def make_facts(
     account: Records, position: Records, instrument: Records, limit_bp: Records, platform: Records, due: Records, layer: Records,
     terms: Terms,
 ) -> Facts:
-    """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, weights of the screens."""
+    """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, weights of the screens.
+
+    Accounts come in the order of their ids, which numbers their draws.
+    """
     order = np.argsort(position["instrument"], kind="stable")
     owner = np.repeat(np.arange(account.size, dtype=np.uint32), (account["last"] - account["first"]).astype(np.int64))
     count = np.bincount(position["instrument"], minlength=instrument.size)
+    account["rank"] = np.arange(account.size)
     instrument["last"] = np.cumsum(count)
     instrument["first"] = np.cumsum(count) - count
     facts = Facts(
@@ -142,7 +146,7 @@ def enliven(n: int, lanes: np.uint64, f: Facts, s: State) -> int:
     fact.rate_bp, fact.rate_after_bp, fact.switch_day = book.rate_bp, book.rate_after_bp, book.switch_day
     fact.warning_bp, fact.liquidation_bp, fact.restore_bp = book.warning_bp, book.liquidation_bp, book.restore_bp
     fact.platform, fact.investor_type, fact.full_sale = book.platform, book.investor_type, book.full_sale
-    fact.sale_order, fact.cash, fact.debt = book.sale_order, book.cash, book.debt
+    fact.sale_order, fact.rank, fact.cash, fact.debt = book.sale_order, book.rank, book.cash, book.debt
     now.cash, now.debt, now.last_debt = book.cash, book.debt, f.last_debt[n]
     now.value = now.call_amount = now.recall = 0
     now.carry = 0
@@ -253,7 +257,7 @@ def look_tomorrow(j: int, day: int, f: Facts, s: State) -> None:
 @kernel
 def enliven_platform(p: int, f: Facts, s: State) -> None:
     """Look at all accounts of a platform from today on: its loans are called."""
-    if s.platform[p].all_live == 1:
+    if s.platform[p].all_live > 0:
         return
     s.platform[p].all_live = 1
     for n in range(f.account.size):
@@ -421,7 +425,7 @@ def open_accounts(
             elif telling and day == called + terms.grace_days + 1:
                 note_account(s.ledger, day, 0, OVERDUE, fact.platform, n, NOBODY, 0, 0, amount, now)
         if now.call_day == 0 and now.value * 10_000 < fact.warning_bp * now.debt:
-            word = words(seed, path, day, STREAM_ANSWERS, n)
+            word = words(seed, path, day, STREAM_ANSWERS, fact.rank)
             first, second = np.int64(word[0]), np.int64(word[1])
             call(day, first, second, fall_bp, fact, now, o, terms)  # type: ignore[arg-type]
             tally[j].calls += 1
@@ -685,8 +689,8 @@ def hole(fact: Record, debt: int, cash: int, held: Records, prices: I64, cost_bp
 
 
 @kernel
-def finish(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
-    """Write the last day's holes and balances into the outcome (M-29, M-37)."""
+def finish_accounts(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
+    """Write the last day's holes and the accounts' cash into the outcome (M-29, M-37)."""
     last = f.terms.calendar.size - 1
     for j in range(s.counts[LIVE]):
         fact, now = s.fact[j], s.account[j]
@@ -695,7 +699,6 @@ def finish(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
                 roll(last, fact, now, f.terms.calendar)
             outcome[fact.platform].deficit_unrealised_li += hole(fact, now.debt, now.cash, s.position, fundamental, f.terms.selling_cost_bp)
         outcome[fact.platform].account_cash_end_li += now.cash - fact.cash
-    finish_platforms(f, s, outcome)
 
 
 @kernel
@@ -721,7 +724,8 @@ def run_path(
         write_off(day, f, s, story.outcome)
         close_platforms(day, f, s, story)
         close_market(day, f, s, story)
-    finish(fundamental[fundamental.shape[0] - 1], f, s, story.outcome)
+    finish_accounts(fundamental[fundamental.shape[0] - 1], f, s, story.outcome)
+    finish_platforms(f, s, story.outcome)
 
 
 @kernel
@@ -748,6 +752,22 @@ def tally(f: Facts, s: State, called: I64, forced: I64, in_deficit: I64, deficit
         in_deficit[n] += 1 if mine.deficit > 0 else 0
         deficit[n] += mine.deficit
         sold[n] += mine.sold
+
+
+def part_of(facts: Facts, first: int, last: int) -> Facts:
+    """The facts of accounts first to last − 1 alone, with the platforms' sums over all accounts: one part of a book that is cut."""
+    account = facts.account[first:last].copy()
+    top, bottom = (int(account["first"][0]), int(account["last"][-1])) if account.size else (0, 0)
+    account["first"] -= top
+    account["last"] -= top
+    position = facts.position[top:bottom].copy()
+    rank = account["rank"].copy()
+    part = make_facts(
+        account, position, facts.instrument.copy(), facts.limit_bp, facts.platform.copy(), facts.due, facts.layer, facts.terms)
+    account["rank"] = rank
+    for name in ("indebted", "account_cash", "loans"):
+        part.platform[name] = facts.platform[name]
+    return part
 
 
 def without_impact(f: Facts) -> Facts:

@@ -35,10 +35,10 @@ def _record(*fields: str) -> np.dtype[np.void]:
     return np.dtype([(f.split(":")[0], f.split(":")[1] if ":" in f else "i8") for f in fields], align=True)
 
 
-#: What the accounts are, sorted by id; positions of an account are rows first to last − 1. Records are kept narrow: a
+#: What the accounts are, sorted by id, with their rank among all; positions of an account are rows first to last − 1. Records are kept narrow: a
 #: day's pass over the accounts then runs from the second-level cache.
 ACCOUNT = _record(
-    "cash", "debt", "first:u4", "last:u4", "rate_bp:u2", "rate_after_bp:u2", "switch_day:u2", "warning_bp:u2",
+    "cash", "debt", "first:u4", "last:u4", "rank:u4", "rate_bp:u2", "rate_after_bp:u2", "switch_day:u2", "warning_bp:u2",
     "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1", "sale_order:u1",
 )
 #: A switch day that never comes.
