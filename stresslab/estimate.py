@@ -1,10 +1,11 @@
 """Figures with their sampling errors: what the outcome tables say over all paths.
 
-Formulas (M-38) to (M-41) of ``docs/method.md``. One call, :func:`estimate`, turns `outcomes` and
-`days` into `estimates`; the small public functions beneath it are the statistics themselves. All
-paths of a scenario are sorted before anything is added up, so that the order of rows cannot
-change a byte. Figures of a crash scenario are conditional on the crash, and a quantile of them is
-never called VaR.
+Formulas (M-38) to (M-41), (M-50) and (M-51) of ``docs/method.md``. One call, :func:`estimate`, turns
+`outcomes` and `days` into `estimates`; :func:`sector_estimates` does the same for `sectors`, and
+:func:`paired` sets two scenarios side by side on the same paths. The small public functions
+beneath them are the statistics themselves. All paths of a scenario are sorted before anything is
+added up, so that the order of rows cannot change a byte. Figures of a crash scenario are
+conditional on the crash, and a quantile of them is never called VaR.
 """
 
 from __future__ import annotations
@@ -138,20 +139,39 @@ def probability(happened: NDArray[np.bool_]) -> Estimate:
     return Estimate(100 * k / n, 100 * np.sqrt(share * (1 - share) / n), 100 * low, 100 * high)
 
 
+def ratio(parts: Floats, wholes: Floats) -> Estimate:
+    """Sum of parts over sum of wholes in percent, over the last axis, interval ± 1.96 errors (M-51).
+
+    Both arrays have one shape and unit, and one value a path in the order of the paths. The error is
+    that of the delta method over the m paths whose whole is not zero: with one such path it is NaN,
+    and without a positive sum of wholes so is the ratio.
+    """
+    part, whole = (np.asarray(a, dtype=np.float64) for a in (parts, wholes))
+    sums = whole.sum(axis=-1)
+    m = (whole != 0).sum(axis=-1)
+    divisor = np.where(sums > 0, sums, np.nan)
+    share = part.sum(axis=-1) / divisor
+    rest = ((part - share[..., None] * whole) ** 2 * (whole != 0)).sum(axis=-1)
+    spread = rest * m / np.where(m > 1, m - 1.0, np.nan)
+    return _symmetric(100 * share, 100 * np.sqrt(spread) / divisor)
+
+
 def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     """The table `estimates`: one row per (scenario, platform, measure, statistic, day).
 
     Money is in yuan, ratios and probabilities in percent; day 0 is the whole run. Scenarios and
     platforms stand in the order in which `outcomes` names them, and each scenario ends with
     platform ``ALL``: money, counts and the ratios of sums (forced-sale rate, own-funds coverage and
-    absorption), added up over platforms path by path. Its own-funds coverage is therefore all own
-    funds over the sum of the platforms' peak calls, which need not fall on one day; margin
-    coverage, probabilities and survival curves are given for platforms only. `days` says how
-    long each scenario runs.
+    absorption, displaced share), added up over platforms path by path. Days of the circuit breaker
+    are the market's: they stand alike under every platform and under ``ALL``. The own-funds coverage
+    of ``ALL`` is all own funds over the sum of the platforms' peak calls, which need not fall on one
+    day; margin coverage, probabilities and survival curves are given for platforms only. `days` says
+    how long each scenario runs.
 
     Null are, beside what the statistics themselves leave open: a quantile of own-funds coverage
-    that is infinite (no calls), `own_funds_absorption` where no path has a deficit (its `paths`
-    counts those that have), a first unpaid day that never comes, and the error of the earliest.
+    that is infinite (no calls), `own_funds_absorption` where no path has a deficit and
+    `displaced_share` where none has a forced sale (their `paths` count those that have), a first
+    unpaid day that never comes, and the error of the earliest.
     Raises ``InputError`` for tables that are not one row per scenario, path and platform.
     """
     last_days = _last_days(days)
@@ -169,6 +189,99 @@ def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=names)
     floats = ["value", "error", "low", "high"]
     return table.astype({"day": "int64", "paths": "int64"} | dict.fromkeys(floats, "float64"))
+
+
+#: Shares of a sector: the column whose sum over sectors is the whole, and the formula behind it.
+_SECTOR_SHARES = {
+    "share_of_value": ("value_li", "M-3"), "share_of_sold": ("sold_li", "M-25"), "share_of_displaced": ("displaced_li", "M-48"),
+    "share_of_impact_loss": ("impact_loss_li", "M-24"),
+}
+_SECTOR_MONEY = {"value": "M-3", "sold": "M-25", "displaced": "M-48", "impact_loss": "M-24"}
+SECTOR_COLUMNS = ("scenario", "sector", "measure", "statistic", "value", "error", "low", "high", "paths", "unit", "formula")
+
+
+def sector_estimates(sectors: pd.DataFrame) -> pd.DataFrame:
+    """What each sector holds, sells and loses, and its shares in all sectors, with sampling errors.
+
+    `sectors` is the run's table of that name, one row per scenario, path and sector. The result has
+    the columns of `SECTOR_COLUMNS`. The means ``value``, ``sold``, ``displaced`` and ``impact_loss``
+    are in yuan (M-38). The shares ``share_of_value`` (of collateral), ``share_of_sold``,
+    ``share_of_displaced`` and ``share_of_impact_loss`` are in percent (M-51), statistic ``ratio``;
+    their `paths` counts the paths on which there is a whole to share. Raises ``InputError`` for a
+    table that is not one row per scenario, path and sector.
+    """
+    needed = tuple(column for column, _ in _SECTOR_SHARES.values())
+    rows: list[tuple[str, str, str, str, float, float, float, float, int, str, str]] = []
+    for scenario, names, columns in _grids(sectors, "sectors", "sector", needed):
+        found: list[tuple[str, str, Estimate, Ints, str, str]] = []
+        for measure, formula in _SECTOR_MONEY.items():
+            values = columns[f"{measure}_li"].astype(np.float64)
+            shown = Estimate(*(part / LI_PER_YUAN for part in mean(values)))
+            found.append((measure, "mean", shown, np.full(len(names), values.shape[1]), "yuan", f"{formula}, M-38"))
+        for measure, (column, formula) in _SECTOR_SHARES.items():
+            parts = columns[column].astype(np.float64)
+            wholes = np.broadcast_to(columns[column].sum(axis=0).astype(np.float64), parts.shape)
+            counts = (wholes != 0).sum(axis=1)
+            found.append((measure, "ratio", ratio(parts, wholes), counts, "%", f"{formula}, M-51"))
+        for r, name in enumerate(names):
+            for measure, statistic, one, counts, unit, formula in found:
+                value, error, low, high = (float(part[r]) for part in one)
+                rows.append((scenario, name, measure, statistic, value, error, low, high, int(counts[r]), unit, formula))
+    return pd.DataFrame(rows, columns=list(SECTOR_COLUMNS))
+
+
+PAIRED_COLUMNS = (
+    "platform_id", "measure", "first", "second", "difference", "error", "low", "high", "better", "worse", "paths", "unit", "formula",
+)
+
+
+def paired(outcomes: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """What the second scenario changes against the first on the same paths (M-50), by platform and measure.
+
+    Columns are those of `PAIRED_COLUMNS`: both means, their difference (second − first) with the
+    error and 95% interval of a mean of differences, and on how many paths the second is better or
+    worse. Lower is better but for margin coverages; paths that are neither are equal. Money is in
+    yuan, events (failure and the like) and ratios in percent; a difference of percents is in points.
+    Platform ``ALL`` adds up platforms as :func:`estimate` does. Raises ``InputError`` unless both
+    scenarios are in the table, differ, and have the same paths and platforms.
+    """
+    if first == second:
+        raise InputError([_fault("outcomes", "scenario", first, "two different scenarios are compared")])
+    chosen = outcomes[outcomes["scenario"].isin([first, second])] if "scenario" in outcomes else outcomes
+    grids = {scenario: (names, columns) for scenario, names, columns in _scenarios(chosen)}
+    absent = [scenario for scenario in (first, second) if scenario not in grids]
+    if absent:
+        raise InputError([_fault("outcomes", "scenario", scenario, "the run has this scenario") for scenario in absent])
+    (platforms, one), (others, two) = grids[first], grids[second]
+    if sorted(platforms) != sorted(others) or not np.array_equal(one["path"], two["path"]):
+        raise InputError([_fault("outcomes", "path", "", "scenarios that are compared have the same platforms and paths")])
+    order = [others.index(name) for name in platforms]
+    two = {name: values[order] for name, values in two.items()}
+    names = [*platforms, TOTAL]
+    rows: list[tuple[object, ...]] = []
+    for measure, unit, formula, sign, before, after in _pairs(one, two):
+        change = after - before
+        told = mean(change)
+        better, worse = ((sign * change < 0).sum(axis=1), (sign * change > 0).sum(axis=1))
+        for r in range(len(change)):
+            means = (float(mean(before[r]).value), float(mean(after[r]).value))
+            numbers = (*means, *(float(part[r]) for part in told), int(better[r]), int(worse[r]), change.shape[1])
+            rows.append((names[r], measure, *numbers, unit, formula))
+    found = pd.DataFrame(rows, columns=list(PAIRED_COLUMNS))
+    rank = {name: place for place, name in enumerate(names)}
+    return found.sort_values("platform_id", key=lambda ids: ids.map(rank), kind="stable", ignore_index=True)
+
+
+def _pairs(one: Columns, two: Columns) -> Iterator[tuple[str, str, str, float, Floats, Floats]]:
+    """Each measure and event of two scenarios, in shown units: name, unit, formula, sign of the bad side, both values."""
+    totals = _with_total(one), _with_total(two)
+    for measure in _MEASURES:
+        before, after = (measure.read(t if measure.total else c) for t, c in zip(totals, (one, two), strict=True))
+        sign = 1.0 if measure.worse == "high" else -1.0
+        yield measure.name, measure.unit, f"{measure.formula}, M-50", sign, before / measure.divisor, after / measure.divisor
+    for name, formula, happened in _EVENTS:
+        before, after = (100.0 * happened(columns) for columns in (one, two))
+        yield name, "%", f"{formula}, M-50", 1.0, before, after
 
 
 # --- measures -----------------------------------------------------------------------------------
@@ -250,6 +363,7 @@ _MEASURES: tuple[_Measure, ...] = (
         _money,
         (
             "sold",
+            "displaced",
             "deficit",
             "absorbed_by_reserve",
             "absorbed_by_own_capital",
@@ -267,6 +381,7 @@ _MEASURES: tuple[_Measure, ...] = (
     _money("rule_loss", column="loss_without_impact", minus="loss_holding"),
     _margin("margin_coverage"),
     _margin("margin_coverage_fundamental"),
+    _Measure("breaker_days", lambda columns: columns["breaker_days"].astype(np.float64), "days", 1, "M-45"),
 )
 
 #: Ratios that may be infinite: they have quantiles, but no mean and no tail mean.
@@ -335,7 +450,7 @@ class _Figure:
 
 def _figures(columns: Columns, last_day: int) -> Iterator[_Figure]:
     """All figures of one scenario, in the order of the table."""
-    total = {name: np.concatenate([c, c.sum(axis=0, keepdims=True)]) for name, c in columns.items()}
+    total = _with_total(columns)
     n = columns["deficit_li"].shape[1]
     for measure in _MEASURES:
         values = measure.read(total if measure.total else columns)
@@ -356,7 +471,16 @@ def _figures(columns: Columns, last_day: int) -> Iterator[_Figure]:
             found = quantile_interval(values, percent)
             yield _Figure(name, statistic, found, np.full(len(values), n), "%", "M-33, M-39")
     yield from _absorption(total)
+    yield _displaced_share(total)
     yield from _events(columns, last_day)
+
+
+def _with_total(columns: Columns) -> Columns:
+    """The columns of all platforms with their sum as a last row."""
+    total = {name: np.concatenate([c, c.sum(axis=0, keepdims=True)]) for name, c in columns.items()}
+    # One market for all platforms: its days are not added up.
+    total["breaker_days"][-1] = columns["breaker_days"][0]
+    return total
 
 
 def _statistics(values: Floats, worse: Tail) -> Iterator[tuple[str, Estimate, str]]:
@@ -386,6 +510,13 @@ def _absorption(total: Columns) -> Iterator[_Figure]:
     for statistic, ones in found.items():
         stacked = Estimate(*(np.stack(parts) for parts in zip(*ones, strict=True)))
         yield _Figure("own_funds_absorption", statistic, stacked, counts, "%", formulas[statistic])
+
+
+def _displaced_share(total: Columns) -> _Figure:
+    """Displaced sales in percent of forced sales, in money, over the paths with a forced sale (M-48)."""
+    sold = total["sold_li"].astype(np.float64)
+    found = ratio(total["displaced_li"].astype(np.float64), sold)
+    return _Figure("displaced_share", "ratio", found, (sold != 0).sum(axis=1), "%", "M-48, M-51")
 
 
 def _events(columns: Columns, last_day: int) -> Iterator[_Figure]:
@@ -440,7 +571,6 @@ def _fault(table: str, column: str, value: str, rule: str) -> Fault:
     )
 
 
-_KEYS = ("scenario", "path", "platform_id")
 _NEEDED = (
     "accounts_with_debt",
     "own_funds_before_li",
@@ -452,12 +582,12 @@ _NEEDED = (
     "margin_coverage_ppm",
     "margin_coverage_fundamental_ppm",
     *("accounts_called", "accounts_forced", "accounts_in_deficit"),
-    *("sold_li", "deficit_li", "deficit_unrealised_li", "unpaid_end_li"),
+    *("sold_li", "displaced_li", "deficit_li", "deficit_unrealised_li", "unpaid_end_li"),
     *(
         f"absorbed_by_{layer}_li"
         for layer in ("reserve", "own_capital", "junior", "senior", "claims")
     ),
-    *("first_unpaid_day", "own_funds_exhausted_day", "failure_day"),
+    *("first_unpaid_day", "own_funds_exhausted_day", "failure_day", "breaker_days"),
     *(f"loss_{column}_li" for column in ("holding", "without_impact", "with_impact")),
 )
 
@@ -473,40 +603,41 @@ def _last_days(days: pd.DataFrame) -> dict[str, int]:
 
 def _scenarios(outcomes: pd.DataFrame) -> Iterator[tuple[str, list[str], Columns]]:
     """Each scenario with its platforms and its columns as integers, platforms × paths."""
-    faults = [
-        _fault("outcomes", c, "", "the column is missing")
-        for c in (*_KEYS, *_NEEDED)
-        if c not in outcomes
-    ]
-    if not faults:
-        required = [c for c in (*_KEYS, *_NEEDED) if c not in NULL_WHEN_ZERO]
-        empty = outcomes[required].isna().any()
-        faults = [_fault("outcomes", str(c), "", "no value is missing") for c in empty.index[empty]]
-    if faults:
-        raise InputError(faults)
-    scenario_codes, scenario_names = pd.factorize(outcomes["scenario"])
-    platform_codes, platform_names = pd.factorize(outcomes["platform_id"])
-    if TOTAL in platform_names:
+    if "platform_id" in outcomes and (outcomes["platform_id"] == TOTAL).any():
         raise InputError(
             [_fault("outcomes", "platform_id", TOTAL, f"{TOTAL} names the total of all platforms")]
         )
-    paths = outcomes["path"].to_numpy(dtype=np.int64)
-    table = {name: outcomes[name].fillna(0).to_numpy(dtype=np.int64) for name in _NEEDED}
+    yield from _grids(outcomes, "outcomes", "platform_id", _NEEDED)
+
+
+def _grids(table: pd.DataFrame, file: str, of: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[str], Columns]]:
+    """Each scenario with the names in column `of` and its needed columns as integers, names × paths; ``path`` is among them."""
+    keys = ("scenario", "path", of)
+    faults = [_fault(file, c, "", "the column is missing") for c in (*keys, *needed) if c not in table]
+    if not faults:
+        required = [c for c in (*keys, *needed) if c not in NULL_WHEN_ZERO]
+        empty = table[required].isna().any()
+        faults = [_fault(file, str(c), "", "no value is missing") for c in empty.index[empty]]
+    if faults:
+        raise InputError(faults)
+    scenario_codes, scenario_names = pd.factorize(table["scenario"])
+    codes, names = pd.factorize(table[of])
+    values = {name: table[name].fillna(0).to_numpy(dtype=np.int64) for name in ("path", *needed)}
+    paths = values["path"]
     for code, scenario in enumerate(scenario_names):
         rows = np.flatnonzero(scenario_codes == code)
-        rows = rows[np.lexsort((paths[rows], platform_codes[rows]))]
-        present = np.unique(platform_codes[rows])
+        rows = rows[np.lexsort((paths[rows], codes[rows]))]
+        present = np.unique(codes[rows])
         n = len(np.unique(paths[rows]))
-        grid = (len(present), n)
-        if not _is_grid(platform_codes[rows], paths[rows], present, n):
-            rule = "one row per path and platform"
-            raise InputError([_fault("outcomes", "scenario", str(scenario), rule)])
-        columns = {name: values[rows].reshape(grid) for name, values in table.items()}
-        yield str(scenario), [str(platform_names[code]) for code in present], columns
+        if not _is_grid(codes[rows], paths[rows], present, n):
+            rule = f"one row per path and {of.removesuffix('_id')}"
+            raise InputError([_fault(file, "scenario", str(scenario), rule)])
+        columns = {name: held[rows].reshape(len(present), n) for name, held in values.items()}
+        yield str(scenario), [str(names[code]) for code in present], columns
 
 
-def _is_grid(platforms: Ints, paths: Ints, present: Ints, n: int) -> bool:
-    """Whether rows sorted by platform and path hold every path of every platform, each once."""
-    if not np.array_equal(platforms, np.repeat(present, n)):
+def _is_grid(names: Ints, paths: Ints, present: Ints, n: int) -> bool:
+    """Whether rows sorted by name and path hold every path of every name, each once."""
+    if not np.array_equal(names, np.repeat(present, n)):
         return False
     return np.array_equal(paths, np.tile(np.unique(paths), len(present)))

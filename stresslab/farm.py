@@ -1,16 +1,20 @@
 """Blocks of paths over Dask: threads of this process, local processes, or a cluster. The only file that knows Dask.
 
-There is no arithmetic here: every worker calls :func:`stresslab.engine.run_block`, and what comes
-back lines up by path number, so that the number of workers and the size of blocks change no byte.
+There is no arithmetic here: every worker calls :func:`stresslab.engine.run_block`, or holds one part of a book that is cut by
+accounts (:mod:`stresslab.parts`); what comes back lines up by path number, so that the number of workers, of parts and the size of
+blocks change no byte.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from stresslab.engine import Block, run_block
+from stresslab.parts import Ask, Part, cut, run_block_in_parts
 from stresslab.resolve import Resolved
 
 #: (scenario's place in the list, first path, path after the last)
@@ -26,14 +30,18 @@ def plan_blocks(scenarios: int, paths: int, block_paths: int = BLOCK_PATHS) -> l
 
 
 def run_tasks(
-    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, *, workers: int = 0, scheduler: str | None = None
+    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, *, workers: int = 0, scheduler: str | None = None,
+    parts: int = 0,
 ) -> None:
     """Run tasks and hand each finished block to ``done`` as it comes.
 
     ``scheduler`` is the address of a running cluster; else ``workers`` > 0 starts so many local
-    processes; else threads of this process do the work (kernels release the interpreter's lock).
+    processes; else threads of this process do the work (kernels release the interpreter's lock). With ``parts`` > 0 the book
+    is cut by accounts into so many parts, each worker holds its own, and the paths go through all of them in step.
     """
-    if scheduler is not None or workers > 0:
+    if parts > 0:
+        _run_parts(resolved, seed, tasks, done, parts, workers, scheduler)
+    elif scheduler is not None or workers > 0:
         _run_distributed(resolved, seed, tasks, done, workers, scheduler)
     else:
         _run_threads(resolved, seed, tasks, done)
@@ -54,23 +62,68 @@ def _run_threads(resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task],
         dask.threaded.get(graph, list(of_key))
 
 
+@contextmanager
+def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
+    """A client of a running cluster, or of so many local processes."""
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        with Client(scheduler) as client:
+            yield client
+        return
+    local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
+    with local as cluster, Client(cluster) as client:
+        yield client
+
+
 def _run_distributed(
     resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, workers: int, scheduler: str | None
 ) -> None:
-    from distributed import Client, LocalCluster, as_completed
+    from distributed import as_completed
 
-    def together() -> Iterator[Any]:
-        if scheduler is not None:
-            with Client(scheduler) as client:
-                yield client
-        else:
-            local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
-            with local as cluster, Client(cluster) as client:
-                yield client
-
-    for client in together():
+    with _cluster(workers, scheduler) as client:
         facts = {s: client.scatter(resolved[s], broadcast=True, hash=False) for s in sorted({t[0] for t in tasks})}
         futures = {client.submit(run_block, facts[s], seed, start, stop, pure=False): (s, start, stop) for s, start, stop in tasks}
         for future, block in as_completed(futures, with_results=True):
             done(futures[future], block)
             future.release()
+
+
+def _run_parts(
+    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, parts: int, workers: int, scheduler: str | None
+) -> None:
+    """Scenario by scenario, since the parts of one scenario stay where they are for all its blocks."""
+    for s in sorted({t[0] for t in tasks}):
+        pieces = cut(resolved[s], parts)
+        with ExitStack() as stack:
+            if scheduler is not None or workers > 0:
+                client = stack.enter_context(_cluster(workers, scheduler))
+                ask = _actors(client, pieces, seed)
+            else:
+                ask = _threads(stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1)), pieces, seed)
+            for task in tasks:
+                if task[0] == s:
+                    done(task, run_block_in_parts(ask, resolved[s], task[1], task[2]))
+
+
+def _threads(pool: ThreadPoolExecutor, pieces: Sequence[Resolved], seed: int) -> Ask:
+    held = [Part(piece, seed) for piece in pieces]
+
+    def ask(name: str, *given: Any) -> list[Any]:
+        return list(pool.map(lambda part: getattr(part, name)(*given), held))
+
+    return ask
+
+
+def _actors(client: Any, pieces: Sequence[Resolved], seed: int) -> Ask:
+    names = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    made = [
+        client.submit(Part, piece, seed, actor=True, workers=[names[at % len(names)]], pure=False) for at, piece in enumerate(pieces)
+    ]
+    held = [future.result() for future in made]
+
+    def ask(name: str, *given: Any) -> list[Any]:
+        waiting = [getattr(actor, name)(*given) for actor in held]
+        return [answer.result() for answer in waiting]
+
+    return ask

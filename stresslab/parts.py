@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def cut(resolved: Resolved, parts: int) -> list[Resolved]:
     edges = [0, *np.searchsorted(rows, np.arange(1, parts) * (rows[-1] if rows.size else 0) / parts).tolist(), rows.size]
     return [
         replace(resolved, facts=cascade.part_of(resolved.facts, a, b), account_ids=resolved.account_ids[a:b])
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in pairwise(edges)
     ]
 
 
@@ -38,7 +39,7 @@ def cut(resolved: Resolved, parts: int) -> list[Resolved]:
 Ask = Callable[..., list[Any]]
 
 
-def run_block(ask: Ask, whole: Resolved, start: int, stop: int) -> Block:
+def run_block_in_parts(ask: Ask, whole: Resolved, start: int, stop: int) -> Block:
     """Run paths start..stop − 1 of a book that is cut; the same bytes as :func:`engine.run_block` of the whole book."""
     terms = whole.facts.terms
     columns = ("impact",) if terms.impact.law == liquidity.IMPACT_NONE else ("plain", "impact")
@@ -46,14 +47,14 @@ def run_block(ask: Ask, whole: Resolved, start: int, stop: int) -> Block:
     for first in range(start, stop, GROUP):
         loss = sum(ask("draw", first, min(first + GROUP, stop)))
         for column in columns:
-            _run_column(ask, column, terms.calendar.size - 1, terms.rounds_max)
+            run_column(ask, column, terms.calendar.size - 1, terms.rounds_max)
         ask("keep", loss)
     blocks: list[Block] = ask("close_block")
     accounts = {c: np.concatenate([b.accounts[c] for b in blocks]) for c in blocks[0].accounts}
     return replace(blocks[0], accounts=accounts)
 
 
-def _run_column(ask: Ask, column: str, days: int, rounds_max: int) -> None:
+def run_column(ask: Ask, column: str, days: int, rounds_max: int) -> None:
     """One column of a group of paths, day by day and round by round."""
 
     def step(name: str, day: int, turn: int, totals: I64 | None) -> I64:

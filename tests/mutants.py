@@ -16,7 +16,6 @@ import ast
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -47,14 +46,15 @@ STAGES = (15, 150)
 #: A failure is enough: no time is spent on the smallest example of it.
 PLUGIN = '''
 import resource
+
+# A loop that no longer ends may fill a list: that is to end here, not in the machine's memory.
+resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
+
 from pathlib import Path
 
 import pytest
 import stresslab
 from hypothesis import Phase, settings
-
-# A loop that no longer ends may fill a list: that is to end here, not in the machine's memory.
-resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
 
 
 @pytest.hookimpl(trylast=True)
@@ -74,11 +74,6 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 
 @dataclass(frozen=True)
-def _bounded() -> None:
-    """A mutant may grow a list without end: it dies of that, not the machine."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
-
-
 class Mutant:
     """One change of one file."""
 
@@ -214,7 +209,7 @@ class House:
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
             elif source.exists():
                 shutil.copy(source, folder / name)
-        (folder / "quick_kill.py").write_text(PLUGIN, encoding="utf-8")
+        (folder / "quick_kill.py").write_text(PLUGIN.replace("MEMORY_MOST", str(MEMORY_MOST)), encoding="utf-8")
         # Data that some tests read stand beside the checkout.
         beside = ROOT.parent / "shared"
         if beside.is_dir() and not (folder.parent / "shared").exists():
@@ -232,7 +227,7 @@ class House:
         ]
         with subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", start_new_session=True, preexec_fn=_bounded,
+            errors="replace", start_new_session=True,
         ) as running:
             try:
                 said, _ = running.communicate(timeout=seconds)

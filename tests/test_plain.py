@@ -191,8 +191,8 @@ def test_on_a_halted_day_interest_and_calls_go_on() -> None:
 
 def test_drawn_suspensions_by_hand() -> None:
     """(M-44) Word 0 begins, word 1 gives 1 to 2 mean - 1 days; a drawn one draws no other inside."""
-    base, slope, mean, seed, path = 400, 2500, 3, 2**40 + 9, 5
-    # A fall of 40% makes 400 + 0.25 x 4,000 = 1,400 bp; a rise leaves 400.
+    base, slope, mean, seed, path = 1400, 10_000, 3, 2**40 + 9, 5
+    # A fall of 40% makes 1,400 + 4,000 = 5,400 bp; a rise leaves 1,400.
     factor = [10_000] + [6000, 12_000] * 60
     days = len(factor)
     table = closed_days([[0, 0]] * days, base, slope, mean, seed, path, factor)
@@ -201,7 +201,7 @@ def test_drawn_suspensions_by_hand() -> None:
         day = 1
         while day < days:
             words = philox4x32((rank, day, 5, path), (seed % 2**32, seed // 2**32))
-            chance = 1400 if factor[day] == 6000 else 400
+            chance = 5400 if factor[day] == 6000 else 1400
             begins = words[0] * 10_000 < chance * 2**32
             length = 1 + words[1] * 5 // 2**32 if begins else 1
             stretch = [row[rank] for row in table[day : day + length]]
@@ -210,6 +210,16 @@ def test_drawn_suspensions_by_hand() -> None:
             day += length
     assert seen == {0, 1, 2, 3, 4, 5}
     assert table[0] == [0, 0]
+
+
+def test_a_drawn_suspension_needs_whole_basis_points() -> None:
+    """(M-44) With h the least that word 0 is below: h - 1 bp and 9,999 / 10,000 of one are too few."""
+    for rank in range(20):
+        open_days, factor = [[0] * 20] * 2, [10_000, 9999]
+        least = 1 + philox4x32((rank, 1, 5, 2), (3, 0))[0] * 10_000 // 2**32
+        assert closed_days(open_days, least, 0, 1, 3, 2, factor)[1][rank] == 1
+        assert closed_days(open_days, least - 1, 9999, 1, 3, 2, factor)[1][rank] == 0
+        assert closed_days(open_days, least - 1, 10_000, 1, 3, 2, factor)[1][rank] == 1
 
 
 def test_suspensions_are_added_to_what_is_given() -> None:

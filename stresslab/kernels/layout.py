@@ -35,8 +35,8 @@ def _record(*fields: str) -> np.dtype[np.void]:
     return np.dtype([(f.split(":")[0], f.split(":")[1] if ":" in f else "i8") for f in fields], align=True)
 
 
-#: What the accounts are, sorted by id, with their rank among all; positions of an account are rows first to last − 1. Records are kept narrow: a
-#: day's pass over the accounts then runs from the second-level cache.
+#: What the accounts are, sorted by id, with their rank among all; positions of an account are rows first to last − 1. Records
+#: are kept narrow: a day's pass over the accounts then runs from the second-level cache.
 ACCOUNT = _record(
     "cash", "debt", "first:u4", "last:u4", "rank:u4", "rate_bp:u2", "rate_after_bp:u2", "switch_day:u2", "warning_bp:u2",
     "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1", "sale_order:u1",
@@ -221,7 +221,8 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
         live=np.zeros(n, np.uint32), slot=np.full(n, -1, np.int32), fact=records(ACCOUNT, n), account=records(ACCOUNT_STATE, n),
         tally=records(ACCOUNT_TALLY, n), position=records(POSITION_STATE, rows), offer=records(OFFER_STATE, rows),
         look=np.zeros(n, np.uint64), looked=np.zeros(n, np.uint16), need=np.zeros(n, np.float64), today=np.zeros(n, np.uint32),
-        served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks), quote=records(QUOTE, stocks),
+        served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks),
+        quote=records(QUOTE, stocks),
         platform=records(PLATFORM_STATE, facts.platform.size), layer=records(LAYER_STATE, facts.layer.size),
         course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
         room=np.zeros(LAYERS, np.int64), taken=np.zeros(LAYERS, np.int64), bound=np.zeros((stocks, LANES), np.float32),
