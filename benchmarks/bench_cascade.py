@@ -5,8 +5,8 @@ Run: python benchmarks/bench_cascade.py [--accounts 100000] [--shocks 0,10,20,40
 
 Everybody gets the same book and the same fundamental prices, drawn before the clock starts. All rules of ``docs/method.md`` that
 the scenario asks for are on (see :func:`terms_of`); the run with impact alone is timed, not the two columns beside it. A path
-of the kernel bears its part of what is done once for a group of up to 64 paths. Times are medians over ``--repeats`` runs (over
-paths for the peers) after a warm-up; compilation is timed apart. ``equal`` says whether story and debts of the kernel have the
+of the kernel bears its part of what is done once for a group of up to 64 paths. Times of kernel and loop are medians over
+``--repeats`` runs that take turns, after a warm-up; the peers run once. Compilation is timed apart. ``equal`` says whether story and debts of the kernel have the
 same digest as those of the loop on every path that both ran, ``ratio_to_loop`` compares the times of those same paths. The
 peers' shares sold and debts are compared with the loop's. One JSON line per measurement, with commit and machine.
 
@@ -194,11 +194,16 @@ def draw_paths(instrument: Any, shock_pct: int, shape: str, count: int) -> Paths
 
 
 class Outcome(NamedTuple):
-    """What one path gave: its time, s, and digests of all that it told and of what the peers tell."""
+    """What one path gave: its time, wall and processor, s, and digests of all that it told and of what the peers tell."""
 
-    seconds: float
+    seconds: F64
     story: str
     sales: str
+
+
+def clock() -> F64:
+    """The time on the wall and of this thread on a processor, s."""
+    return np.array([time.perf_counter(), time.thread_time()])
 
 
 def digest_of(story: layout.Story) -> str:
@@ -224,19 +229,19 @@ class Product:
         """Run paths 0 to count − 1; digests are made outside of the clock, and only if they are told."""
         for start in range(0, count, layout.LANES):
             group = range(start, min(start + layout.LANES, count))
-            begun = time.perf_counter()
+            begun = clock()
             self.state.lowest[:] = screen.NO_PRICE
             for lane, path in enumerate(group):
                 screen.guess_bounds(drawn.fundamental[path], drawn.closed, self.facts, self.bounds[lane], self.state.lowest, lane)
             screen.list_accounts(self.facts, self.state)
-            shared = (time.perf_counter() - begun) / len(group)
+            shared = (clock() - begun) / len(group)
             for lane, path in enumerate(group):
-                begun = time.perf_counter()
+                begun = clock()
                 self.state.counts[layout.LANE] = lane
                 self.state.bound[:] = self.bounds[lane]
                 cascade.run_path(
                     path, SEED, drawn.fundamental[path], drawn.factor_bp[path], drawn.closed, self.facts, self.state, self.story)
-                yield outcome_of(time.perf_counter() - begun + shared, self.story, self.debts, told)
+                yield outcome_of(clock() - begun + shared, self.story, self.debts, told)
 
     def debts(self) -> I64:
         """The debts at the end, 厘: of accounts that the path did not touch, what interest alone makes of them."""
@@ -266,10 +271,10 @@ class Loop:
     def run(self, drawn: Paths, count: int, told: bool = True) -> Iterator[Outcome]:
         """Run paths 0 to count − 1."""
         for path in range(count):
-            begun = time.perf_counter()
+            begun = clock()
             loop.run_path(
                 path, SEED, drawn.fundamental[path], drawn.factor_bp[path], drawn.closed, self.facts, self.state, self.story)
-            yield outcome_of(time.perf_counter() - begun, self.story, lambda: self.state.accounts.debt, told)
+            yield outcome_of(clock() - begun, self.story, lambda: self.state.accounts.debt, told)
 
     def below_warning(self, prices: I64) -> I64:
         """The same, account by account and path by path."""
@@ -288,9 +293,9 @@ class Peer:
     def run(self, drawn: Paths, count: int, told: bool = True) -> Iterator[Outcome]:
         """Run paths 0 to count − 1."""
         for path in range(count):
-            begun = time.perf_counter()
+            begun = clock()
             sold, debt = self.peer.run_path(path, SEED, drawn.fundamental[path], drawn.factor_bp[path])
-            seconds = time.perf_counter() - begun
+            seconds = clock() - begun
             yield Outcome(seconds, "", peers.peers_digest(sold, debt) if told else "")
 
     def below_warning(self, prices: I64) -> I64:
@@ -302,7 +307,7 @@ CONTENDERS: dict[str, Callable[[layout.Facts], Any]] = {LOOP: Loop, PRODUCT: Pro
 CONTENDERS |= {name: partial(Peer, name) for name in peers.PEERS}
 
 
-def outcome_of(seconds: float, story: layout.Story, debts: Callable[[], I64], told: bool) -> Outcome:
+def outcome_of(seconds: F64, story: layout.Story, debts: Callable[[], I64], told: bool) -> Outcome:
     """What kernel and loop tell of a path."""
     if not told:
         return Outcome(seconds, "", "")
@@ -353,29 +358,34 @@ Tell = Callable[..., None]
 
 
 def measure_cascade(facts: layout.Facts, given: argparse.Namespace, shock_pct: int, tell: Tell) -> None:
-    """Time all contenders on one market."""
+    """Time all contenders on one market. Kernel and loop take turns, so that a noisy machine disturbs both alike."""
     drawn = draw_paths(facts.instrument, shock_pct, given.shape, given.paths)
-    seen: dict[str, list[Outcome]] = {}
-    for name in given.contenders:
-        count = min(given.paths, {PRODUCT: given.paths, LOOP: given.loop_paths}.get(name, given.peer_paths))
-        repeats = given.repeats if name == PRODUCT else 1
-        runner = CONTENDERS[name](facts)
-        runs = [list(runner.run(drawn, count)) for _ in range(repeats)]
-        seconds = [statistics.median(run[k].seconds for run in runs) for k in range(count)]
-        seen[name] = [runs[0][k]._replace(seconds=seconds[k]) for k in range(count)]
-        figures: dict[str, object] = {"repeats": repeats, "ms_per_path": round(1000 * statistics.mean(seconds), 3)}
-        figures["ms_median_path"] = round(1000 * statistics.median(seconds), 3)
+    counts = {name: min(given.paths, {PRODUCT: given.paths, LOOP: given.loop_paths}.get(name, given.peer_paths)) for name in given.contenders}
+    runs: dict[str, list[list[Outcome]]] = {name: [] for name in given.contenders}
+    for turn in range(given.repeats):
+        for name, count in counts.items():
+            if turn == 0 or name in (PRODUCT, LOOP):
+                runs[name].append(list(CONTENDERS[name](facts).run(drawn, count)))
+    for name, count in counts.items():
+        wall, processor = 1000 * np.median([[o.seconds for o in run] for run in runs[name]], axis=0).T
+        figures: dict[str, object] = {"repeats": len(runs[name]), "ms_per_path": round(float(wall.mean()), 3)}
+        figures |= {"ms_median_path": round(float(np.median(wall)), 3), "cpu_ms_per_path": round(float(processor.mean()), 3)}
         if name == PRODUCT:
-            pair = [partial(spend, worker, drawn, count) for worker in (runner, CONTENDERS[name](facts))]
-            walls = [side_by_side(pair) for _ in range(repeats)]
+            works = [partial(spend, CONTENDERS[name](facts), drawn, count) for _ in range(2)]
+            walls = [side_by_side(works) for _ in range(given.repeats)]
             figures["ms_per_path_2_threads"] = round(1000 * statistics.median(walls) / (2 * count), 3)
-        if name != LOOP and LOOP in seen:
-            pairs = list(zip(seen[name], seen[LOOP], strict=False))
-            figures["paths_compared"] = len(pairs)
-            figures["ratio_to_loop"] = round(sum(b.seconds for _, b in pairs) / sum(a.seconds for a, _ in pairs), 2)
-            figures["equal"] = all(a.sales == b.sales and a.story in ("", b.story) for a, b in pairs)
+        if name != LOOP and LOOP in runs:
+            figures |= against(runs[name], runs[LOOP])
         tell(bench="cascade", contender=name, shock_pct=shock_pct, shape=given.shape, days=DAYS, paths=count, **figures)
-        del runner
+
+
+def against(mine: list[list[Outcome]], loops: list[list[Outcome]]) -> dict[str, object]:
+    """How many times quicker somebody is than the loop on the paths that both ran, by wall and processor, and whether he is right."""
+    shared = min(len(mine[0]), len(loops[0]))
+    ratios = [sum(o.seconds for o in b[:shared]) / sum(o.seconds for o in a[:shared]) for a, b in zip(mine, loops, strict=False)]
+    wall, processor = (round(float(ratio), 2) for ratio in np.median(ratios, axis=0))
+    equal = all(a.sales == b.sales and a.story in ("", b.story) for a, b in zip(mine[0], loops[0], strict=False))
+    return {"paths_compared": shared, "ratio_to_loop": wall, "cpu_ratio_to_loop": processor, "equal": equal}
 
 
 def spend(runner: Any, drawn: Paths, count: int) -> None:

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stresslab.book import Book, demo_book, read_book
     from stresslab.faults import Fault, InputError
+    from stresslab.ledger import Replay
     from stresslab.market import Market, read_market
     from stresslab.scenario import Scenario, read_scenario
-    from stresslab.verbs import Run, check, demo, init, rate, run
+    from stresslab.verbs import Run, check, demo, init, rate, replay, run
 
 _WHERE = {
     "Book": "book", "demo_book": "book", "read_book": "book",
     "Fault": "faults", "InputError": "faults",
     "Market": "market", "read_market": "market",
     "Scenario": "scenario", "read_scenario": "scenario",
-    "Run": "verbs", "check": "verbs", "demo": "verbs", "init": "verbs", "rate": "verbs", "run": "verbs",
+    "Run": "verbs", "check": "verbs", "demo": "verbs", "init": "verbs", "rate": "verbs", "replay": "verbs",
+    "Replay": "ledger", "run": "verbs",
 }
 
 __all__ = [
-    "Book", "Fault", "InputError", "Market", "Run", "Scenario", "check", "demo", "demo_book", "init", "rate",
-    "read_book", "read_market", "read_scenario", "run",
+    "Book", "Fault", "InputError", "Market", "Replay", "Run", "Scenario", "check", "demo", "demo_book", "init", "rate",
+    "read_book", "read_market", "read_scenario", "replay", "run",
 ]
 
 

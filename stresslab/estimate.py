@@ -151,9 +151,19 @@ def ratio(parts: Floats, wholes: Floats) -> Estimate:
     m = (whole != 0).sum(axis=-1)
     divisor = np.where(sums > 0, sums, np.nan)
     share = part.sum(axis=-1) / divisor
-    rest = ((part - share[..., None] * whole) ** 2 * (whole != 0)).sum(axis=-1)
-    spread = rest * m / np.where(m > 1, m - 1.0, np.nan)
+    # What is left over adds up to zero over these paths, so both may be measured from their means: then paths that are
+    # all alike leave exactly nothing.
+    rest = _excess(part, whole != 0) - share[..., None] * _excess(whole, whole != 0)
+    spread = (rest**2).sum(axis=-1) * m / np.where(m > 1, m - 1.0, np.nan)
     return _symmetric(100 * share, 100 * np.sqrt(spread) / divisor)
+
+
+def _excess(values: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """The chosen values of the last axis less their mean, and 0 for the others; equal values leave exactly 0."""
+    least = np.where(chosen, values, np.inf).min(axis=-1, keepdims=True)
+    above = np.where(chosen, values - np.where(np.isinf(least), 0.0, least), 0.0)
+    counts = np.maximum(chosen.sum(axis=-1, keepdims=True), 1)
+    return np.where(chosen, above - above.sum(axis=-1, keepdims=True) / counts, 0.0)
 
 
 def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
@@ -280,7 +290,7 @@ def _pairs(one: Columns, two: Columns) -> Iterator[tuple[str, str, str, float, F
         sign = 1.0 if measure.worse == "high" else -1.0
         yield measure.name, measure.unit, f"{measure.formula}, M-50", sign, before / measure.divisor, after / measure.divisor
     for name, formula, happened in _EVENTS:
-        before, after = (100.0 * happened(columns) for columns in (one, two))
+        before, after = (np.where(happened(columns), 100.0, 0.0) for columns in (one, two))
         yield name, "%", f"{formula}, M-50", 1.0, before, after
 
 
@@ -567,7 +577,7 @@ def _fault(table: str, column: str, value: str, rule: str) -> Fault:
         column=column,
         value=value,
         rule=rule,
-        way_out="use the tables of one whole run folder, unchanged",
+        way_out="use the tables of one whole run folder, unchanged; what an earlier version made, run again",
     )
 
 

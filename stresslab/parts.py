@@ -153,11 +153,11 @@ class Part:
             cascade.begin_story(facts, story)
         elif name == "open":
             if day > 1:
-                cascade.close_platforms(day - 1, facts, state, story)
+                platforms.close_platforms(day - 1, facts, state, story)
                 cascade.close_market(day - 1, facts, state, story)
             fall = self._fall(lane, day)
             cascade.open_market(day, runner.fundamental[lane, day], runner.closed[lane, day], fall, facts, state, story)
-            cascade.open_platforms(state)
+            platforms.open_platforms(state)
         elif name == "pay":
             platforms.measure(day, state, story)
             platforms.pay(day, facts, state, story)
@@ -166,7 +166,7 @@ class Part:
             story.rounds[0] = max(story.rounds[0], turn)
             story.rounds[1] += turn == facts.terms.rounds_max
         elif name == "finish":
-            cascade.close_platforms(day, facts, state, story)
+            platforms.close_platforms(day, facts, state, story)
             cascade.close_market(day, facts, state, story)
         elif name == "end":
             platforms.finish_platforms(facts, state, story.outcome)

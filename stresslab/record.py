@@ -75,9 +75,9 @@ def write_table(path: Path, table: pa.Table) -> None:
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def machine(started: datetime, seconds: dict[str, float]) -> dict[str, Any]:
-    """Where and when a run was made, and how long its parts took: outside byte identity."""
-    return {
+def machine(started: datetime, seconds: dict[str, float], whence: dict[str, str | None]) -> dict[str, Any]:
+    """Where and when a run was made, from inputs that lay where, and how long its parts took: outside byte identity."""
+    return whence | {
         "started": started.isoformat(timespec="seconds"),
         "finished": now().isoformat(timespec="seconds"),
         "seconds": {k: round(v, 3) for k, v in seconds.items()},

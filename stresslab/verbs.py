@@ -1,4 +1,4 @@
-"""The verbs of the command line as library calls: run, rate, check, init, demo. Each conducts rooms and computes nothing."""
+"""The verbs of the command line as library calls: run, replay, rate, check, init, demo. Each conducts rooms and computes nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stresslab import engine, farm, kernels, record
 from stresslab.book import Book, demo_book, notes, read_book, write_book
 from stresslab.book.profile import book_facts, platform_facts
-from stresslab.faults import Fault, InputError
+from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.scenario import Scenario, read_scenario, read_scenarios
@@ -24,14 +25,18 @@ from stresslab.scenario import resolved as resolved_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stresslab.ledger import Replay
     from stresslab.rating import Scale
 
 #: The scenarios of the demo, in the order of its report.
 DEMO_SCENARIOS = ("baseline", "crash-20", "crash-40", "crash-60", "rates-up-200bp", "redemption-20", "redemption-30", "severe")
 DEMO_PATHS = 200
+#: Where the book of the demo lies, as a record says it, and a market that was given as an object.
+DEMO, IN_MEMORY = "demo", "memory"
 
 Progress = Callable[[int, int], None]
-_TABLES = ("outcomes", "days", "accounts", "instruments", "estimates")
+#: What simulation writes, and judgement reads.
+_TABLES = ("outcomes", "days", "accounts", "instruments", "sectors")
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,14 @@ class Run:
         return record.RunFolder(self.folder).read_record()
 
     def table(self, name: str) -> pd.DataFrame:
-        """One output table: outcomes, days, accounts, instruments or estimates."""
+        """One output table: outcomes, days, accounts, instruments, sectors or estimates."""
         import pandas as pd
 
         path = self.folder / f"{name}.parquet"
         try:
             return pd.read_parquet(path)
         except (OSError, ValueError) as error:
-            raise InputError([Fault(str(path), "this table of the run cannot be read", "run it again into another folder")]) from error
+            raise InputError([_unreadable(path)]) from error
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -72,6 +77,10 @@ class Run:
 
         held: dict[str, Any] = json.loads((self.folder / "rating.json").read_text(encoding="utf-8"))
         return held
+
+
+def _unreadable(table: Path) -> Fault:
+    return Fault(str(table), "this table of the run cannot be read", "run it again into another folder")
 
 
 def run(
@@ -94,11 +103,21 @@ def run(
     ``scheduler`` uses a Dask cluster, by default threads of this process do the work. Raises :class:`InputError`
     with every fault of the inputs before anything is written.
     """
+    whence = {"book": _place(book.folder if isinstance(book, Book) else book), "market": _market_place(market)}
+    return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, block_paths, scale, progress)
+
+
+def _run(
+    book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
+    out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, block_paths: int, scale: Path | None,
+    progress: Progress | None,
+) -> Run:
+    """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
     faults = _option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers)
     given = _inputs(book, scenarios, market, scale, faults)
     plan = _plan(given, paths, seed)
-    folder = record.RunFolder(Path(out))
+    folder = record.RunFolder(out)
     if folder.open(plan):
         return Run(folder.path)
     seconds = {"inputs": time.perf_counter() - clock}
@@ -107,7 +126,7 @@ def run(
     seconds["paths"] = time.perf_counter() - clock
     clock = time.perf_counter()
     made = [engine.tables(r, found) for r, found in zip(given.resolved, blocks, strict=True)]
-    for name in ("outcomes", "days", "accounts", "instruments"):
+    for name in _TABLES:
         record.write_table(folder.path / f"{name}.parquet", pa.concat_tables([m[name] for m in made]))
     seconds["tables"] = time.perf_counter() - clock
     clock = time.perf_counter()
@@ -115,10 +134,45 @@ def run(
     _judge(folder, described, given.scale)
     seconds["judgement"] = time.perf_counter() - clock
     described["outputs"] = folder.outputs()
-    described["machine"] = record.machine(started, seconds)
+    described["machine"] = record.machine(started, seconds, whence)
     folder.drop_blocks()
     record.write_json(folder.path / record.RECORD, described)
     return Run(folder.path)
+
+
+def replay(
+    made: Run | Path | str, *, path: int, scenario: str | None = None, account: str | None = None,
+    book: Book | Path | str | None = None, market: Market | Path | str | None = None,
+) -> Replay:
+    """One path of a finished run again, with every event of it, or with those that concern one account; writes nothing.
+
+    The inputs are read again from where the run had them; ``book`` and ``market`` say where they lie now. Raises
+    :class:`InputError` if they, or the program, are not those of the run, and ``retrace.Disagreement`` if the path does
+    not end as the run says, in every column.
+    """
+    from stresslab.retrace import replay_of
+
+    made = made if isinstance(made, Run) else Run(Path(made))
+    held = made.record
+    if faults := _other_program(made):
+        raise InputError(faults)
+    chosen = _chosen(held, scenario, path, faults)
+    then = _book_again(held, book, faults)
+    weather = _market_again(held, then, market, faults) if then is not None else None
+    resolved = None
+    if then is not None and weather is not None and chosen is not None:
+        resolved = _collect(faults, lambda: resolve(then, weather, Scenario.model_validate(chosen)))
+    if resolved is not None and account is not None and account not in resolved.account_ids:
+        way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"
+        faults.append(Fault("options", "the book has no such account", way_out, None, "account", account))
+    if faults:
+        raise InputError(faults)
+    place = made.folder / "outcomes.parquet"
+    try:
+        outcomes = pq.read_table(place, filters=[("scenario", "=", chosen["id"]), ("path", "=", path)])
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError([_unreadable(place)]) from error
+    return replay_of(resolved, held, chosen, path, account, outcomes, str(made.folder))
 
 
 def rate(folder: Path | str, *, scale: Path | None = None) -> dict[str, Any]:
@@ -174,7 +228,8 @@ def demo(
         raise InputError(faults)
     record.RunFolder(Path(out)).clear()
     market = shipped_market()
-    return run(demo_book(), list(DEMO_SCENARIOS), market=market, paths=paths, seed=1, out=out, workers=workers, progress=progress)
+    whence = {"book": DEMO, "market": None}
+    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, farm.BLOCK_PATHS, None, progress)
 
 
 @dataclass(frozen=True)
@@ -263,6 +318,83 @@ def _resolve_all(book: Book, market: Market, scenarios: list[Scenario], faults: 
     return [_collect(faults, lambda s=s: resolve(book, market, s)) for s in scenarios]  # type: ignore[misc]
 
 
+def _place(folder: Path | str | None) -> str | None:
+    return None if folder is None else str(Path(folder).resolve())
+
+
+def _market_place(market: Market | Path | str | None) -> str | None:
+    return IN_MEMORY if isinstance(market, Market) else _place(market)
+
+
+def _other_program(made: Run) -> list[Fault]:
+    """Why this program would not give the numbers of a run: another version, or other kernels."""
+    held, mine = made.record, {"stresslab": record.versions()["stresslab"], "kernels": kernels.sources_digest()}
+    faults = []
+    for name, now in mine.items():
+        then = str(held.get(name))
+        if then != now:
+            rule = f"the run was made by another version of {name}, this one is {now[:12]}, and may give other numbers"
+            way_out = "replay it with the version that made it, or run it again with this one"
+            faults.append(Fault(str(made.folder / record.RECORD), rule, way_out, None, name, then[:12]))
+    return faults
+
+
+def _chosen(held: dict[str, Any], scenario: str | None, path: int, faults: list[Fault]) -> dict[str, Any]:
+    """The scenario of a run that was asked for, as the record says it; the only one if none was named."""
+    known = {s["id"]: s for s in held["scenarios"]}
+    if type(path) is not int or not 0 <= path < held["paths"]:
+        rule, way_out = f"must be a whole number between 0 and {held['paths'] - 1}", "give a path of the run"
+        faults.append(Fault("options", rule, way_out, None, "path", str(path)))
+    if scenario is None and len(known) == 1:
+        return dict(*known.values())
+    if scenario is None:
+        faults.append(Fault("options", "the run has several scenarios", "name one of " + ", ".join(known), None, "scenario"))
+    elif scenario not in known:
+        faults.append(Fault("options", "the run has no such scenario", nearest(scenario, list(known)), None, "scenario", scenario))
+    else:
+        return dict(known[scenario])
+    return {}
+
+
+def _book_again(held: dict[str, Any], book: Book | Path | str | None, faults: list[Fault]) -> Book | None:
+    """The book of a run, read again and found to be the same."""
+    way_out = "give the book as it was, with --book FOLDER"
+    where = held["machine"].get("book") if book is None else book
+    if where is None:
+        faults.append(Fault(record.RECORD, "does not say where the book of the run lies (it was made in memory)", way_out))
+        return None
+    try:
+        found = where if isinstance(where, Book) else demo_book() if book is None and where == DEMO else read_book(where)
+    except InputError as error:
+        gone = Fault(str(where), "the book of the run is not there any more, or is no sound book", way_out)
+        faults.extend([gone] if book is None else error.faults)
+        return None
+    if found.digest != held["book"]["digest"]:
+        named = found.title if isinstance(where, Book) else str(where)
+        faults.append(Fault(named, "this is not the book of the run: something in it differs", way_out))
+        return None
+    return found
+
+
+def _market_again(held: dict[str, Any], book: Book, market: Market | Path | str | None, faults: list[Fault]) -> Market | None:
+    """The market of a run, read again and found to be the same."""
+    way_out = "give the market as it was, with --market FILE"
+    where = held["machine"].get("market") if market is None else market
+    if where == IN_MEMORY:
+        faults.append(Fault(record.RECORD, "does not say where the market of the run lies (it was made in memory)", way_out))
+        return None
+    found: list[Fault] = []
+    read = _market(book, where, found)
+    if found and market is None:
+        found = [Fault(where or "market.toml", "the market of the run is not there any more, or is not sound", way_out)]
+    faults.extend(found)
+    if read is not None and read.digest != held["market"]["digest"]:
+        named = read.title if isinstance(where, Market) else str(where or "market.toml")
+        faults.append(Fault(named, "this is not the market of the run: something in it differs", way_out))
+        return None
+    return read
+
+
 def _plan(given: _Inputs, paths: int, seed: int) -> dict[str, Any]:
     return {
         "format": record.FORMAT,
@@ -335,7 +467,7 @@ def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) ->
     from stresslab.rating import rate as grade_run
     from stresslab.report import RunTables, write_html
 
-    held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in ("outcomes", "days", "accounts", "instruments")}
+    held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in _TABLES}
     estimates = estimate(held["outcomes"], held["days"])
     table = pa.Table.from_pandas(estimates, glossary.schema("estimates"), preserve_index=False)
     record.write_table(folder.path / "estimates.parquet", table)

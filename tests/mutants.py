@@ -263,12 +263,12 @@ def justified() -> dict[tuple[str, str], str]:
 
 
 def known(out: Path, again: bool) -> dict[str, dict[str, object]]:
-    """Results of earlier runs by key; with ``again`` those that survived are left out, to be tried once more."""
+    """Results of earlier runs by key; with ``again`` only kills count, and the rest is tried once more."""
     if not out.exists():
         return {}
     results = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines() if line.strip()]
     latest = {result["key"]: result for result in results}
-    return {key: result for key, result in latest.items() if not (again and result["end"] == "survived")}
+    return {key: result for key, result in latest.items() if not again or result["end"] == "killed"}
 
 
 def baseline(house: House, stages: tuple[int, ...], least: float) -> list[float]:
@@ -335,7 +335,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"))
-    parser.add_argument("--again", action="store_true", help="try once more what survived before")
+    parser.add_argument("--again", action="store_true", help="try once more what survived or timed out before")
     parser.add_argument("--tests", nargs="+", default=[test for test in KILLERS if (ROOT / test).exists()])
     parser.add_argument("--examples", nargs="+", type=int, default=list(STAGES), help="examples of each test, stage by stage")
     parser.add_argument("--timeout", type=float, default=60.0, help="least seconds for a run of the tests")

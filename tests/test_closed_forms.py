@@ -56,7 +56,7 @@ def losses(r: Resolved, paths: int) -> I64:
     """Return the loss when holding on each path."""
     days = r.facts.terms.calendar.size
     loss, fundamental = np.zeros(paths, np.int64), np.zeros((days, 1), np.int64)
-    state = cascade.new_state(r.facts)
+    state = layout.new_state(r.facts)
     screen.list_all(state)
     loop(loss, fundamental, np.zeros(days), np.zeros((2, 1)), np.zeros(1, np.int64), r.facts, state, r.market, 1)
     return loss

@@ -166,8 +166,10 @@ def test_the_rank_of_an_account_is_its_slot(book: sl.Book) -> None:
     state, story = layout.new_state(facts), layout.new_story(facts)
     still = np.array([facts.instrument["price"]] * 2)
     path, seed = 4, 2**40 + 9
-    cascade.run_path(path, seed, still, np.full(2, 10_000), facts, state, story)
-    found = [int(d) for d in state.account["answer_day"]]
+    closed = np.zeros(still.shape, np.uint8)
+    cascade.run_path(path, seed, still, np.full(2, 10_000), closed, facts, state, story)
+    assert int(state.counts[layout.LIVE]) == len(r.account_ids)
+    found = [int(state.account["answer_day"][j]) for j in state.slot]
     expected = []
     for rank in range(len(r.account_ids)):
         word0, word1, _, _ = plain.philox4x32((rank, 1, 3, path), (seed % 2**32, seed // 2**32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bookkeeper import audit
+from bookkeeper import audit, check_displaced
 from hypothesis import HealthCheck, given, settings
 from plain import (
     answer_chance_bp,
@@ -768,6 +768,14 @@ def test_a_full_sale_in_batches(batches: int, sold: list[int]) -> None:
     assert sold_by_day(result) == sold
 
 
+def test_the_value_of_a_batch_rounds_up() -> None:
+    """(M-47) Half of nine shares at one 厘 is five, and then the other four."""
+    account = plain_account(7, {0: 9}, full_sale=True)
+    share = plain_instrument(1, tick=1)
+    world = plain_world([share], rows(1, 1, 1, 1), [account], batches=2)
+    assert sold_by_day(audited(world)) == [5, 4]
+
+
 def test_the_last_batch_sells_what_it_needs() -> None:
     """(M-47) Two batches of a partial sale that each day's fall makes necessary again.
 
@@ -819,7 +827,7 @@ def order_world(order: str, **changes: Any) -> World:
     listed = [
         plain_instrument(10_000, sigma_day=0.1, adv_shares=1_000_000_000),
         plain_instrument(5000, sigma_day=0.2, adv_shares=3_000_000_000),
-        plain_instrument(20_000, sigma_day=0.3, adv_shares=100_000_000),
+        plain_instrument(20_000, sigma_day=0.3, adv_shares=600_000_000),
     ]
     account = plain_account(7_400_000, {0: 400, 1: 400, 2: 150}, sale_order=order)
     for position, cost_price in zip(account["positions"], (8000, 0, 40_000), strict=True):
@@ -831,17 +839,17 @@ def order_world(order: str, **changes: Any) -> World:
     ("order", "sold"),
     [
         ("pro_rata", [152, 152, 57]),
-        ("most_liquid", [140, 400, 0]),
+        ("most_liquid", [0, 400, 70]),
         ("largest", [340, 0, 0]),
         ("most_volatile", [0, 80, 150]),
         ("highest_loss", [40, 0, 150]),
     ],
 )
 def test_orders_of_sale(order: str, sold: list[int]) -> None:
-    """(M-22) Turnover 10, 15 and 2 billion; value 4,000, 2,000, 3,000; cost 8, unknown and 40.
+    """(M-22) Turnover 10, 15 and 12 billion; value 4,000, 2,000, 3,000; cost 8, unknown and 40.
 
     pro_rata: 3,400 / 9,000 = 37.8% of each, 151.1, 151.1 and 56.7 shares. most_liquid: 400 x 5, then
-    1,400 / 10. largest: 340 x 10. most_volatile: 150 x 20, then 400 / 5. highest_loss: half its
+    1,400 / 20. largest: 340 x 10. most_volatile: 150 x 20, then 400 / 5. highest_loss: half its
     cost is lost on the third, nothing on the first, and the unknown one would be last.
     """
     result = audited(order_world(order))
@@ -1438,6 +1446,10 @@ def test_the_bookkeeper_refuses_displaced_sales_where_there_can_be_none() -> Non
     row = {**result["platforms"][0], "displaced_li": 224 * 9000}
     with pytest.raises(AssertionError):
         audit(world, {**result, "platforms": [row], "instruments": days})
+    # A share that the shut name did not sell, and as many as were displaced in money.
+    days[0][0]["displaced_shares"], days[0][1]["displaced_shares"] = 1, 110
+    with pytest.raises(AssertionError):
+        audit(world, {**result, "instruments": days})
 
 
 def test_the_bookkeeper_refuses_a_book_that_does_not_balance() -> None:
@@ -1447,3 +1459,42 @@ def test_the_bookkeeper_refuses_a_book_that_does_not_balance() -> None:
     world["platforms"][0]["other"] += 1
     with pytest.raises(AssertionError):
         audit(world, result)
+
+
+def test_the_bookkeeper_looks_at_each_platform_for_itself() -> None:
+    """(M-48) What one displaced cannot be what another one sold."""
+    world = displaced_world()
+    told = {**audited(world), "platforms": [{"displaced_li": 999_000, "sold_li": 2_007_000}]}
+    check_displaced(world, told)
+    told["platforms"] = [{"displaced_li": 999_000, "sold_li": 0}, {"displaced_li": 0, "sold_li": 2_007_000}]
+    with pytest.raises(AssertionError):
+        check_displaced(world, told)
+
+
+def test_the_bookkeeper_refuses_sales_after_the_breaker_and_at_the_limit() -> None:
+    """(M-15, M-45) A day that opened 10% below tripped a level of 10%, and 300 shares were sold."""
+    world = up_to(hand_world(), 1)
+    result = audited(world)
+    tripped = {**result, "path": {**result["path"], "breaker_days": 1}}
+    with pytest.raises(AssertionError):
+        audit({**world, "terms": {**world["terms"], "breaker_bp": 1000}}, tripped)
+    account = plain_account(1_000_000, {0: 100}, full_sale=True)
+    world = impact_world(plain_instrument(10_000, limit_bp=1000), [account], 10_000, 9500)
+    result = audited(world)
+    days = [[{**row[0], "locked": 1}] for row in result["instruments"]]
+    with pytest.raises(AssertionError):
+        audit(world, {**result, "instruments": days})
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 0), (0, 1), (1, -1), (-1, 1)])
+def test_the_bookkeeper_knows_what_each_name_brought(first: int, second: int) -> None:
+    """(M-25) The first is sold at 9.00 alone, the second between 9.00 and 8.50: sums and bounds."""
+    account = plain_account(7_000_000, {0: 500, 1: 500})
+    listed = [plain_instrument(9000), plain_instrument(9000, adv_shares=112, sigma_day=0.05555)]
+    world = plain_world(listed, rows(2, 9000, 9000), [account], impact="linear")
+    result = audited(world)
+    days = [[dict(row) for row in day] for day in result["instruments"]]
+    days[0][0]["sold_li"] += first
+    days[0][1]["sold_li"] += second
+    with pytest.raises(AssertionError):
+        audit(world, {**result, "instruments": days})

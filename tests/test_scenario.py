@@ -74,7 +74,7 @@ def test_depths_and_shares_are_those_of_the_names():
     assert share == {"redemption-20": 20, "redemption-30": 30, "severe": 30}
     assert {shock_bp(read_scenario(name)) for name in ("rates-up-200bp", "severe")} == {200}
     halt = read_scenario("halt-2016").market
-    assert (halt.crash.depth_pct, halt.crash.trough_day, halt.halt_days, halt.circuit_breaker_pct) == (20, 10, (1, 4), 7)
+    assert (halt.crash.depth_pct, halt.crash.trough_day, halt.halt_days, halt.circuit_breaker_pct) == (18, 6, (1, 4), 7)
     calm = read_scenario("baseline")
     assert (calm.market.crash, calm.rates, calm.redemption, shock_bp(calm)) == (None, None, None, 0)
 

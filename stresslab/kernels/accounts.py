@@ -118,7 +118,7 @@ def amount_to_sell(shortfall: int, restore_bp: int, cost_share_bp: int, most: in
 @kernel
 def sale(
     day: int, by_line: bool, by_recall: bool, in_full: bool, fact: Record, now: Record, batch: int, lender: Record, o: Record,
-    terms: Terms,
+    cost_share_bp: int, minimum_sale: int, batches: int,
 ) -> tuple[int, bool]:
     """Repay from cash; the value that an account must sell after that, 厘, and whether it sells all (M-21, M-47).
 
@@ -138,17 +138,17 @@ def sale(
     else:
         shortfall = fact.restore_bp * now.debt - 10_000 * (held + now.cash)
         if by_line and shortfall > 0:
-            amount = amount_to_sell(shortfall, fact.restore_bp, terms.cost_share_bp, held)
+            amount = amount_to_sell(shortfall, fact.restore_bp, cost_share_bp, held)
         if by_recall:
-            net = 10_000 - terms.cost_share_bp
+            net = 10_000 - cost_share_bp
             amount = max(amount, (now.recall * 10_000 + net - 1) // net)
         if amount > 0:
-            amount = max(amount, terms.minimum_sale)
+            amount = max(amount, minimum_sale)
     everything = amount >= held and amount > 0
     if everything:
         now.begun = 1
         amount = held
-    left = terms.batches - batch_of(day, now, batch, terms.batches) + 1
+    left = batches - batch_of(day, now, batch, batches) + 1
     if left > 1:
         return (amount + left - 1) // left, False
     return amount, everything
@@ -167,6 +167,8 @@ def spread(
     amount: int, everything: bool, displace: bool, fact: Record, held: Records, offers: Records, book: Records, quotes: Records
 ) -> bool:
     """Order an amount, or everything, from the positions that may be sold today; False if nothing was ordered (M-22, M-48)."""
+    if everything:
+        return spread_all(fact, held, offers, quotes)
     offered = 0
     whole = 0
     for row in rows(fact):
@@ -178,7 +180,7 @@ def spread(
     if offered == 0:
         return False
     total = offered if displace else whole
-    divide(amount, total, everything or amount >= total, displace, fact, held, offers, book, quotes)
+    divide(amount, total, amount >= total, displace, fact, held, offers, book, quotes)
     ordered = False
     for row in rows(fact):
         mine = offers[row]
@@ -186,8 +188,21 @@ def spread(
         if mine.order > 0:
             quotes[held[row].instrument].demand += mine.order
             ordered = True
-    if displace and offered < whole and not everything:
+    if displace and offered < whole:
         divide(amount, whole, amount >= whole, False, fact, held, offers, book, quotes)
+    return ordered
+
+
+@kernel
+def spread_all(fact: Record, held: Records, offers: Records, quotes: Records) -> bool:
+    """Order everything that may be sold today; False if that is nothing."""
+    ordered = False
+    for row in rows(fact):
+        mine, quote = offers[row], quotes[held[row].instrument]
+        mine.order = mine.own = mine.sellable if quote.left > 0 else 0
+        if mine.order > 0:
+            quote.demand += mine.order
+            ordered = True
     return ordered
 
 
@@ -225,9 +240,9 @@ def take_in_turn(
     """Sell an amount position by position in the account's order; without ``only_open`` closed ones take their turn too (M-22)."""
     for row in rows(fact):
         offers[row].own = 0
-    last_key, last = np.inf, -1
+    last_key, last = np.inf, np.int64(-1)
     while amount > 0:
-        best_key, best = -np.inf, -1
+        best_key, best = -np.inf, np.int64(-1)
         for row in rows(fact):
             i = held[row].instrument
             if offers[row].sellable > 0 and (quotes[i].left > 0 or not only_open):

@@ -4,9 +4,8 @@ A day is: open, pay, call, rounds of respond → fill → impact → settle, wri
 own, because a book that is cut by accounts exchanges only the demand per instrument (and sums per
 platform) between the steps. Names and rules are those of the plain twin, ``tests/plain.py``.
 
-Only accounts that :mod:`stresslab.kernels.screen` cannot prove safe are *live* on a path, and looked at only on days on
-which they may be below a line. An account's debt is rolled forward when somebody looks at it; what all undisturbed accounts
-add to a day's sums is known before the run, and an account that *moves* (repays or sells) is taken out of that course.
+Only accounts that :mod:`stresslab.kernels.screen` cannot prove safe are *live* on a path (:mod:`stresslab.kernels.live`), and
+looked at only on days on which they may be below a line.
 """
 
 from __future__ import annotations
@@ -30,17 +29,15 @@ from stresslab.kernels.accounts import (
 )
 from stresslab.kernels.draws import STREAM_ANSWERS, words
 from stresslab.kernels.layout import (
-    ALL_LIVE,
     I64,
     LANE,
     LISTED,
     LIVE,
-    ROWS,
     SCHEDULE,
     SELLERS,
     SERVED,
-    TODAY,
     U8,
+    VISITS,
     WEIGHT,
     Facts,
     Record,
@@ -75,15 +72,16 @@ from stresslab.kernels.ledger import (
     note_account,
 )
 from stresslab.kernels.liquidity import IMPACT_NONE, fall, fill, lasting_bp, price_after, share_up
+from stresslab.kernels.live import begin_accounts, enliven_platform, look_again, look_tomorrow, move, roll, watch
 from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
-from stresslab.kernels.screen import ALL_LANES, lane_of, lanes_of, on_path, prepare, span_of
+from stresslab.kernels.screen import ALL_LANES, lane_of, on_path, prepare, span_of
 
 PPM = 1_000_000
 #: Relative slack of the screen in `respond`: far above the error of its three float operations.
 SCREEN_SLACK = 1e-9
-#: A bound that was passed is set this much below the price that passed it.
-NEXT_BOUND = np.float32(0.9)
+#: Below every screen: an account that has ordered all it can today.
+NOTHING_LEFT = -1.0
 
 
 def make_facts(
@@ -112,9 +110,6 @@ def make_facts(
 @kernel
 def begin(f: Facts, s: State) -> None:
     """Reset what the path before wrote, and make the accounts live that this path may touch."""
-    for j in range(s.counts[LIVE]):
-        s.slot[s.live[j]] = -1
-    s.counts[LIVE] = s.counts[ROWS] = s.counts[TODAY] = s.counts[SELLERS] = s.counts[ALL_LIVE] = 0
     s.ledger.count[0] = 0
     begin_platforms(f, s)
     for i in range(f.instrument.size):
@@ -127,144 +122,7 @@ def begin(f: Facts, s: State) -> None:
         for p in range(f.platform.size):
             s.course[day, p].interest = f.schedule[day, p].interest
             s.course[day, p].line = f.schedule[day, p].line
-    for k in range(s.counts[LISTED]):
-        if on_path(s.paths, k, s.counts[LANE]):
-            lanes = lanes_of(s.listed[k], f, s)
-            if lanes != 0:
-                enliven(s.listed[k], lanes, f, s)
-    if crowded(f, s):
-        enliven_all(f, s)
-
-
-@kernel
-def enliven(n: int, lanes: np.uint64, f: Facts, s: State) -> int:
-    """Copy an account to the end of the live ones, to be looked at on the days of some lanes; its place there."""
-    j = s.counts[LIVE]
-    s.counts[LIVE] = j + 1
-    s.live[j], s.look[j], s.looked[j], s.need[j], s.slot[n] = n, lanes, 0, 2.0, j
-    book, fact, now, tally = f.account[n], s.fact[j], s.account[j], s.tally[j]
-    fact.rate_bp, fact.rate_after_bp, fact.switch_day = book.rate_bp, book.rate_after_bp, book.switch_day
-    fact.warning_bp, fact.liquidation_bp, fact.restore_bp = book.warning_bp, book.liquidation_bp, book.restore_bp
-    fact.platform, fact.investor_type, fact.full_sale = book.platform, book.investor_type, book.full_sale
-    fact.sale_order, fact.rank, fact.cash, fact.debt = book.sale_order, book.rank, book.cash, book.debt
-    now.cash, now.debt, now.last_debt = book.cash, book.debt, f.last_debt[n]
-    now.value = now.call_amount = now.recall = 0
-    now.carry = 0
-    now.accrued = now.call_day = now.answer_day = now.served_day = now.forced_day = 0
-    now.begun = now.moved = 0
-    tally.calls = tally.batch = 0
-    tally.deficit = tally.sold = 0
-    at = s.counts[ROWS]
-    fact.first = at
-    for row in rows(book):
-        given, held, mine = f.position[row], s.position[np.uint64(at)], s.offer[np.uint64(at)]
-        held.instrument, held.shares = given.instrument, given.shares
-        mine.sellable, mine.cost_price = given.sellable, given.cost_price
-        mine.order = mine.own = 0
-        at += 1
-    fact.last = at
-    s.counts[ROWS] = at
-    return j  # type: ignore[no-any-return]
-
-
-@kernel
-def enliven_all(f: Facts, s: State) -> None:
-    """Look at every account with debt on every day: in a deep crash screens cost more than they save."""
-    s.counts[ALL_LIVE] = 1
-    for j in range(s.counts[LIVE]):
-        s.look[j] = ALL_LANES
-    for n in range(f.account.size):
-        if s.slot[n] < 0 and f.account[n].debt > 0:
-            enliven(n, ALL_LANES, f, s)
-
-
-@kernel
-def crowded(f: Facts, s: State) -> bool:
-    """Whether so many accounts are live that screening costs more than it saves."""
-    return bool(100 * s.counts[LIVE] > f.terms.crowd_pct * f.account.size)
-
-
-@kernel
-def roll(day: int, fact: Record, now: Record, calendar: I64) -> None:
-    """Bring the debt of an account that has not moved to a day (M-12)."""
-    debt, carry = now.debt, now.carry
-    for t in range(np.int64(now.accrued) + 1, day + 1):
-        charge, carry = charge_of(t, debt, carry, fact, calendar)
-        debt += charge
-    now.debt, now.carry, now.accrued = debt, carry, day
-
-
-@kernel
-def move(day: int, fact: Record, now: Record, calendar: I64, course: Records) -> None:
-    """Take an account whose debt is about to leave its course out of the sums of the coming days."""
-    now.moved = 1
-    debt, carry = now.debt, now.carry
-    p, line = fact.platform, fact.liquidation_bp
-    for t in range(day + 1, calendar.size):
-        charge, carry = charge_of(t, debt, carry, fact, calendar)
-        debt += charge
-        course[t, p].interest -= charge
-        course[t, p].line -= (line * debt + 9_999) // 10_000
-
-
-@kernel
-def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
-    """Lower the bound of an instrument whose price was seen below it, and screen its holders again for the days to come."""
-    if s.counts[ALL_LIVE] == 1:
-        return
-    bound, days = s.bound, f.terms.calendar.size - 1
-    span = span_of(days)
-    first = lane_of(day, span)
-    part = np.float32(price) / bound[i, first] * NEXT_BOUND
-    for k in range(first, lane_of(days, span) + 1):
-        bound[i, k] *= part
-    coming = ALL_LANES << np.uint64(first)
-    for row in range(f.instrument[i].first, f.instrument[i].last):
-        n = f.holder[row]
-        j = s.slot[n]
-        if j < 0:
-            lanes = lanes_of(n, f, s) & coming
-            if lanes != 0:
-                enliven(n, lanes, f, s)
-        elif s.look[j] != ALL_LANES and s.account[j].debt > 0:
-            s.look[j] |= lanes_of(n, f, s) & coming
-    if crowded(f, s):
-        enliven_all(f, s)
-
-
-@kernel
-def look_again(day: int, f: Facts, s: State) -> None:
-    """After bounds were lowered in the midst of the rounds: look today at the live accounts whose lanes now say so."""
-    lane = np.uint64(lane_of(day, span_of(f.terms.calendar.size - 1)))
-    for j in range(s.counts[LIVE]):
-        if (s.look[j] >> lane) & np.uint64(1) == 0 or s.looked[j] == day or s.account[j].debt == 0:
-            continue
-        roll(day, s.fact[j], s.account[j], f.terms.calendar)
-        s.looked[j] = day
-        s.need[j] = 2.0
-        s.today[s.counts[TODAY]] = j
-        s.counts[TODAY] += 1
-
-
-@kernel
-def look_tomorrow(j: int, day: int, f: Facts, s: State) -> None:
-    """Look at a live account on the next day, whatever prices do."""
-    days = f.terms.calendar.size - 1
-    if day < days:
-        s.look[j] |= np.uint64(1) << np.uint64(lane_of(day + 1, span_of(days)))
-
-
-@kernel
-def enliven_platform(p: int, f: Facts, s: State) -> None:
-    """Look at all accounts of a platform from today on: its loans are called."""
-    if s.platform[p].all_live > 0:
-        return
-    s.platform[p].all_live = 1
-    for n in range(f.account.size):
-        if f.account[n].platform == p and f.account[n].debt > 0:
-            if s.slot[n] < 0:
-                enliven(n, ALL_LANES, f, s)
-            s.look[s.slot[n]] = ALL_LANES
+    begin_accounts(f, s)
 
 
 @kernel
@@ -325,7 +183,7 @@ def open_market(day: int, fundamental: I64, closed: U8, fall_bp: int, f: Facts, 
 @kernel
 def sealed(stock: Record, price: int) -> bool:
     """Whether a price stands at a real lower limit, where nobody buys (M-15)."""
-    return stock.limit_bp > 0 and stock.low < stock.close and price == stock.low
+    return bool(stock.limit_bp > 0 and stock.low < stock.close and price == stock.low)
 
 
 @kernel
@@ -355,7 +213,7 @@ def open_accounts(
 ) -> None:
     """Accrue, mark, measure and call every account that must be looked at, in one pass (M-12, M-19, M-20)."""
     # Arrays are taken out of the bundles once: inside a loop each extraction would cost.
-    facts, accounts, lenders, needs, live, look, today = s.fact, s.account, s.platform, s.need, s.live, s.look, s.today
+    facts, accounts, lenders, needs, live, look, today = s.fact, s.account, s.platform, s.need, s.live, s.look, s.visits
     held, quotes, tally, terms, looked, outcome = s.position, s.quote, s.tally, f.terms, s.looked, story.outcome
     for p in range(lenders.size):
         failed = outcome[p].failure_day
@@ -380,13 +238,7 @@ def open_accounts(
         count += 1
         looked[j] = day
         if now.moved == 1:
-            charge, now.carry = charge_of(day, now.debt, now.carry, fact, terms.calendar)
-            now.debt += charge
-            now.accrued = day
-            sums.loans += charge
-            sums.own_capital += charge
-            o.loan_interest_li += charge
-            sums.to_cover += (fact.liquidation_bp * now.debt + 9_999) // 10_000
+            charge = accrue(day, fact, now, sums, o, terms.calendar)
             if telling and s.ledger.account >= 0:
                 note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, charge, now)
         quoted = now.cash
@@ -409,12 +261,7 @@ def open_accounts(
             if telling and s.ledger.account >= 0:
                 note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, now.debt - before, now)
         if min(quoted, deep) * 10_000 < fact.warning_bp * now.debt:
-            line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
-            warned = (fact.warning_bp * now.debt + 9_999) // 10_000
-            sums.call += max(0, warned - quoted)
-            sums.call_fundamental += max(0, warned - deep)
-            sums.uncovered += max(0, line - quoted)
-            sums.uncovered_fundamental += max(0, line - deep)
+            add_shortfall(quoted, deep, fact, now, sums)
         if telling and s.ledger.account >= 0:
             note_account(s.ledger, day, 0, MARK, fact.platform, n, NOBODY, 0, 0, quoted, now)
         if now.call_day > 0:
@@ -436,8 +283,32 @@ def open_accounts(
         if now.call_day > 0:
             look_tomorrow(j, day, f, s)
         needs[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
-    s.counts[TODAY] = count
+    s.counts[VISITS] = count
     s.counts[SERVED] = 0
+
+
+@kernel
+def accrue(day: int, fact: Record, now: Record, sums: Record, o: Record, calendar: I64) -> int:
+    """Charge a day's interest to an account that has left its course (M-12)."""
+    charge, now.carry = charge_of(day, now.debt, now.carry, fact, calendar)
+    now.debt += charge
+    now.accrued = day
+    sums.loans += charge
+    sums.own_capital += charge
+    o.loan_interest_li += charge
+    sums.to_cover += (fact.liquidation_bp * now.debt + 9_999) // 10_000
+    return charge
+
+
+@kernel
+def add_shortfall(quoted: int, deep: int, fact: Record, now: Record, sums: Record) -> None:
+    """Add what an account lacks to its lines at quoted and at fundamental prices (M-19)."""
+    line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
+    warned = (fact.warning_bp * now.debt + 9_999) // 10_000
+    sums.call += max(0, warned - quoted)
+    sums.call_fundamental += max(0, warned - deep)
+    sums.uncovered += max(0, line - quoted)
+    sums.uncovered_fundamental += max(0, line - deep)
 
 
 @kernel
@@ -462,8 +333,8 @@ def recall_loans(day: int, f: Facts, s: State) -> None:
                 if s.looked[j] != day:
                     s.looked[j] = day
                     now.value = now.cash + shares_value(fact, s.position, s.quote)
-                    s.today[s.counts[TODAY]] = j
-                    s.counts[TODAY] += 1
+                    s.visits[s.counts[VISITS]] = j
+                    s.counts[VISITS] += 1
                 if keeps(s.ledger) and more > 0:
                     note_account(s.ledger, day, 0, RECALL, p, s.live[j], NOBODY, 0, 0, more, now)
 
@@ -475,11 +346,11 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
     ``worst`` is the lowest price of the day over its opening price, 1 in the first round. An account that stays on its
     line if all its collateral falls that far is passed over; the test itself is in integers.
     """
-    facts, accounts, lenders, needs, seller, tally, today = s.fact, s.account, s.platform, s.need, s.seller, s.tally, s.today
+    facts, accounts, lenders, needs, seller, tally, today = s.fact, s.account, s.platform, s.need, s.seller, s.tally, s.visits
     held, offers, quotes, terms, outcome, served = s.position, s.offer, s.quote, f.terms, story.outcome, s.served
     telling = keeps(s.ledger)
     sellers = 0
-    for k in range(s.counts[TODAY]):
+    for k in range(s.counts[VISITS]):
         j = today[k]
         if needs[j] < worst * (1.0 - SCREEN_SLACK):
             continue
@@ -507,9 +378,13 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
         in_full = in_full or (by_line and fact.full_sale == 1)
         cash = now.cash
         lender, batch = lenders[fact.platform], tally[j].batch
-        amount, everything = sale(day, by_line, by_recall, in_full, fact, now, batch, lender, o, terms)
+        amount, everything = sale(
+            day, by_line, by_recall, in_full, fact, now, batch, lender, o, terms.cost_share_bp, terms.minimum_sale, terms.batches)
         if telling and now.cash < cash:
             note_account(s.ledger, day, turn, REPAY_CASH, fact.platform, s.live[j], NOBODY, 0, 0, cash - now.cash, now)
+        if everything and (by_line or in_full):
+            # What is open now it sells or the market rations, what is shut stays shut: nothing is left to do today.
+            needs[j] = NOTHING_LEFT
         if amount == 0 or (terms.batches > 1 and now.forced_day == day):
             continue
         if spread(amount, everything, terms.displace, fact, held, offers, f.instrument, quotes):

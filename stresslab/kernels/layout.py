@@ -26,7 +26,7 @@ Record = Any
 #: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
 LANES = 64
 #: Places in ``State.counts``.
-LIVE, TODAY, SERVED, SELLERS, LISTED, LANE, ALL_LIVE, ROWS = range(8)
+LIVE, VISITS, SERVED, SELLERS, LISTED, LANE, ALL_LIVE, ROWS = range(8)
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
@@ -163,7 +163,7 @@ class State(NamedTuple):
     look: U64  # of each live account: the lanes (days) on which it must be looked at
     looked: NDArray[np.uint16]  # of each live account: the day on which it was last looked at
     need: F64  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
-    today: U32  # live accounts that are looked at today; counts[TODAY] of them
+    visits: U32  # live accounts that are looked at today; counts[VISITS] of them
     served: U32  # live accounts that had to act today; counts[SERVED] of them
     seller: U32  # live accounts with orders in this round; counts[SELLERS] of them
     instrument: Records
@@ -220,7 +220,7 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
     return State(
         live=np.zeros(n, np.uint32), slot=np.full(n, -1, np.int32), fact=records(ACCOUNT, n), account=records(ACCOUNT_STATE, n),
         tally=records(ACCOUNT_TALLY, n), position=records(POSITION_STATE, rows), offer=records(OFFER_STATE, rows),
-        look=np.zeros(n, np.uint64), looked=np.zeros(n, np.uint16), need=np.zeros(n, np.float64), today=np.zeros(n, np.uint32),
+        look=np.zeros(n, np.uint64), looked=np.zeros(n, np.uint16), need=np.zeros(n, np.float64), visits=np.zeros(n, np.uint32),
         served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks),
         quote=records(QUOTE, stocks),
         platform=records(PLATFORM_STATE, facts.platform.size), layer=records(LAYER_STATE, facts.layer.size),

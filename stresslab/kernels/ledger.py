@@ -35,7 +35,7 @@ class Ledger(NamedTuple):
     """Events of a path; ``count[0]`` goes on counting when the log is full, so that a larger one can be made."""
 
     log: Any
-    count: NDArray[np.int64]
+    count: NDArray[np.int64]  # type: ignore[assignment]  # a tuple's own method of that name is not used
     account: int  # events of this account alone; −1: of all, without daily marks and interest
 
 

@@ -43,13 +43,13 @@ def fall(impact: Impact, stock: Any, opening: int, quantity: int) -> float:
     if quantity <= 0 or impact.law == IMPACT_NONE:
         return 0.0
     if impact.law == IMPACT_SQRT:
-        return (impact.coefficient * stock.sigma) * math.sqrt(quantity / stock.volume)
+        return float((impact.coefficient * stock.sigma) * math.sqrt(quantity / stock.volume))
     if impact.law == IMPACT_LINEAR:
-        return (quantity * stock.sigma) / (impact.coefficient * stock.volume)
+        return float((quantity * stock.sigma) / (impact.coefficient * stock.volume))
     if impact.law == IMPACT_EXPONENTIAL:
         room = max(0.0, 1.0 - impact.floor * stock.price / opening)
         depth = (1.0 - impact.floor) * impact.coefficient * stock.volume
-        return room * (1.0 - math.exp(-(quantity * stock.sigma) / depth))
+        return float(room * (1.0 - math.exp(-(quantity * stock.sigma) / depth)))
     lasting = permanent(stock.sigma, stock.theta, quantity, stock.volume)
     return impact.coefficient * (lasting + temporary(stock.sigma, impact.fraction, quantity, stock.volume))
 

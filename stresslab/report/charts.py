@@ -36,6 +36,10 @@ LAYER_COLOURS = ("#a9c9e3", "#2f6ea5", "#f0c75e", "#dd8a2b", "#9e2f1c")
 COLUMN_COLOURS = ("#aab4be", "#2f6ea5", "#c2452d")
 #: Factor, basket at fundamental prices, basket as quoted.
 PRICE_COLOURS = ("#5c6874", "#2f6ea5", "#c2452d")
+#: What an account sold of its own part, and what it sold because another share could not be sold.
+SALE_COLOURS = ("#a9c9e3", "#c2452d")
+#: Share of collateral, of forced sales, of displaced sales, of the reaction loss.
+SECTOR_COLOURS = ("#aab4be", "#2f6ea5", "#dd8a2b", "#9e2f1c")
 #: Accounts, debt.
 SHARE_COLOURS = ("#a9c9e3", "#2f6ea5")
 #: Lines of scenarios, told apart by colour and by dash (Okabe and Ito's colours, darkened).
@@ -461,3 +465,67 @@ def _bin(low: float | None, high: float | None) -> Phrase:
     if high is None:
         return same(f"≥ {low:g}")
     return same(f"{low or 0:g}\u2013{high:g}")
+
+
+def daily_sales(
+    name: str, title: Phrase, own: np.ndarray, displaced: np.ndarray, locked: np.ndarray, scale: MoneyScale
+) -> Markup:
+    """Forced sales of each day from day 1 on in yuan, own parts below displaced ones; above them the locked or closed instruments."""
+    height, top = 300, 84
+    with drawing(height, left=60, right=22, top=top) as chart:
+        days = np.arange(1, len(own) + 1)
+        for values, bottom, colour in ((own, 0 * own, SALE_COLOURS[0]), (displaced, own, SALE_COLOURS[1])):
+            chart.axes.bar(days, values, 0.86, bottom=bottom, color=colour, linewidth=0)
+        most = float((own + displaced).max()) or 1.0
+        chart.axes.set_ylim(0, most * 1.06)
+        places = [float(p) for p in MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, most) if p <= most * 1.06]
+        chart.ticks("y", places, [scale.tick(p) for p in places], color=MUTED)
+        chart.axes.grid(axis="y", color=GRID, linewidth=0.8)
+        chart.axes.spines["left"].set_visible(False)
+        _day_axis(chart, len(own), 1)
+        chart.axes.set_xlim(0.3, len(own) + 0.7)
+        box = chart.axes.get_position()
+        above = chart.figure.add_axes((box.x0, box.y1 + 14 / height, box.width, (top - 40) / height))
+        above.set_axis_off()
+        above.set_xlim(0.3, len(own) + 0.7)
+        above.set_ylim(0, float(locked.max()) or 1.0)
+        above.fill_between(days, locked, step="mid", color=PRICE_COLOURS[0], alpha=0.35, linewidth=0)
+        peak = int(np.argmax(locked))
+        above.annotate(
+            chart.word(same(f"{locked[peak]:.1f}")), (float(days[peak]), float(locked[peak])), xytext=(0, 3),
+            textcoords="offset points", ha="center", color=MUTED, fontsize=FONT - 2.5)
+        return chart.svg(name, title)
+
+
+@dataclass(frozen=True)
+class SectorBars:
+    """One sector of a figure: its name and its shares in percent, in the order of `SECTOR_COLOURS`."""
+
+    name: Phrase
+    shares: tuple[Estimate, ...]
+
+
+def sectors(name: str, title: Phrase, rows: Sequence[SectorBars], colours: Sequence[str]) -> Markup:
+    """Shares of each sector side by side, with 95% intervals."""
+    bars = len(colours)
+    room = 13 * bars + 10
+    with drawing(38 + room * len(rows), left=LABELS) as chart:
+        spans = [e.span for row in rows for e in row.shares if e.known]
+        low, most = min((s[0] for s in spans), default=0.0), max((s[1] for s in spans), default=1.0)
+        low = min(low, 0.0)
+        reach = most - low or 1.0
+        chart.axes.set_xlim(low - (0.02 * reach if low < 0 else 0), most + 0.14 * reach)
+        places = [float(p) for p in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, most) if low <= p <= most]
+        chart.ticks("x", places, [same(f"{p:g}%".replace("-", "\u2212")) for p in places], color=MUTED)
+        chart.axes.grid(axis="x", color=GRID, linewidth=0.8)
+        chart.axes.spines["bottom"].set_visible(False)
+        _rows(chart, [row.name for row in rows])
+        thick = 0.8 / bars
+        for place, row in enumerate(rows):
+            for at, (share, colour) in enumerate(zip(row.shares, colours, strict=True)):
+                y = place - 0.4 + thick * (at + 0.5)
+                chart.axes.barh(y, _value(share), thick * 0.92, color=colour, linewidth=0)
+                end = _whisker(chart, y, share)
+                if share.known:
+                    _end_label(chart, max(end, 0.0), y, same(percent(share.value).en), FONT - 3.5)
+        return chart.svg(name, title)

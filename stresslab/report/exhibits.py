@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of estimates or parameters."""
+    """A table of estimates or parameters; one of results names the impact law and the opposing flow in ``terms``."""
 
     title: Phrase
     heads: tuple[Head, ...]
@@ -54,6 +54,7 @@ class Table:
     note: Phrase = NOTHING
     first: Phrase = SCENARIO
     style: str = ""
+    terms: Phrase = NOTHING
 
     @property
     def groups(self) -> list[tuple[Phrase, int]]:

@@ -166,15 +166,15 @@ _LIST = (
         21,
         "Triggers of a forced sale",
         "强平触发",
-        "A < l D, an overdue call, a recall or run-off; sold until A / D is back at the restore line",
-        "A < l D、追缴逾期、提前收回或清盘；卖至 A / D 回到恢复线",
+        "A < l D, an overdue call, a recall or run-off; sold until A / D is back at the restore line, at least the smallest sale",
+        "A < l D、追缴逾期、提前收回或清盘；卖至 A / D 回到恢复线，且不少于最小卖出额",
     ),
     _f(
         22,
         "Orders",
         "委托",
-        "pro rata over what may be sold, rounded up to lots",
-        "按可卖市值比例分配，向上取整到手",
+        "pro rata over what may be sold, or in a sequence: most liquid, largest, most volatile, largest loss first; whole lots",
+        "按可卖市值比例分配，或依次卖出：流动性最好、市值最大、波动最大、亏损最大者在先；向上取整到手",
     ),
     _f(
         23,
@@ -187,8 +187,9 @@ _LIST = (
         24,
         "Impact",
         "价格冲击",
-        "sqrt: fall = Y σ √(Q / V); linear: fall = Q σ / (c V); Q is the day's cumulative quantity",
-        "平方根：跌幅 = Y σ √(Q / V)；线性：跌幅 = Q σ / (c V)；Q 为当日累计卖出量",
+        "of the day's quantity Q beyond the natural buyers: sqrt Y σ √(Q / V); linear Q σ / (c V); exponential towards a floor; "
+        "almgren Y (I + K); a part is permanent, the rest decays",
+        "Q 为当日卖出量减自然买盘：平方根 Y σ √(Q / V)；线性 Q σ / (c V)；指数，趋于下限；almgren Y (I + K)；一部分永久，其余衰减",
     ),
     _f(
         25,
@@ -318,6 +319,62 @@ _LIST = (
         "own-funds coverage below 15% in the deciding crash, and no bank line at least as large as the gap",
         "在决定性暴跌情景中自有资金覆盖率低于15%，且无足额即时授信",
     ),
+    _f(
+        44,
+        "Closed",
+        "停牌",
+        "suspended by the book, by the scenario or by a draw, or the whole market halted: no price, no sale",
+        "账簿停牌、情景停牌、随机停牌或全市场停市：无报价，不可卖出",
+    ),
+    _f(
+        45,
+        "Circuit breaker",
+        "指数熔断",
+        "a fall of the index of all collateral by the level since yesterday's closes ends selling for the day",
+        "担保物指数较昨收跌幅达到阈值，当日停止卖出",
+    ),
+    _f(
+        46,
+        "Natural buyers",
+        "自然买盘",
+        "take the first shares of a day without impact; fewer the further the market has fallen",
+        "先行承接当日卖出而不影响价格；市场跌得越深，买盘越少",
+    ),
+    _f(
+        47,
+        "Batches",
+        "分批平仓",
+        "batch j of n orders ⌈v / (n − j + 1)⌉, one batch a day; one batch is dumping",
+        "第 j 批（共 n 批）委托 ⌈v / (n − j + 1)⌉，每日一批；一批即一次抛出",
+    ),
+    _f(
+        48,
+        "Displaced sales",
+        "被转移的卖出",
+        "what an account sells of a share beyond its own part, because another one could not be sold",
+        "账户因其他股票无法卖出而超出应卖部分多卖的股票",
+    ),
+    _f(
+        49,
+        "Stricter margins for a sector",
+        "行业加严担保",
+        "single-name cap, addition to the lines and premium on the rate, by the share of the sector in the collateral",
+        "按该行业在担保物中的占比：单只上限、警戒线等加点、利率加点",
+    ),
+    _f(
+        50,
+        "Paired difference",
+        "配对差额",
+        "mean of the differences on the same paths, error of a mean of differences; better and worse paths are counted",
+        "同一路径上差额的均值，误差为差额均值的误差；并计更好与更差的路径数",
+    ),
+    _f(
+        51,
+        "Ratio of sums",
+        "合计之比",
+        "R = Σ y / Σ x over paths; error √(m / (m − 1) Σ (y − R x)²) / Σ x over the m paths with x ≠ 0",
+        "R = Σ y / Σ x（对路径求和）；误差 √(m / (m − 1) Σ (y − R x)²) / Σ x，m 为 x ≠ 0 的路径数",
+    ),
 )
 
 FORMULAS: dict[str, Formula] = {f.number: f for f in _LIST}
@@ -394,6 +451,24 @@ GLOSSARY: tuple[tuple[Phrase, Phrase], ...] = (
         Phrase("spillover", "外溢"),
         Phrase("loss or unpaid redemption that leaves the platform", "传到平台之外的损失或未兑付"),
     ),
+    (
+        Phrase("displaced sale", "被转移的卖出"),
+        Phrase(
+            "sold of one share because another one of the account is locked, closed or rationed",
+            "因账户内另一只股票封死跌停、停牌或额度用尽而卖出的股票",
+        ),
+    ),
+    (
+        Phrase("dumping, batches", "一次抛出、分批"),
+        Phrase("a sale is ordered at once, or in parts on several days", "平仓一次委托，或分数日委托"),
+    ),
+    (
+        Phrase("opposing flow", "对手盘"),
+        Phrase(
+            "who buys: at most a share of usual turnover, the natural buyers first",
+            "买方：至多为日均成交量的一定比例，自然买盘在先",
+        ),
+    ),
     (Phrase("path", "路径"), Phrase("one simulated future", "一次模拟的未来")),
     (
         Phrase("given scenario …", "给定情景 ……"),
@@ -421,8 +496,9 @@ LIMITS: tuple[Phrase, ...] = (
         "暴跌采用“终点”定义：市场因子在谷底日处于设定深度。“最低点”与“回撤”定义是不同的事件，未提供。",
     ),
     Phrase(
-        "Forced sales are pro rata over an account's positions; other orders of sale are not offered.",
-        "强制平仓按账户持仓比例卖出；不提供其他平仓顺序。",
+        "Natural buyers and the turnover that takes forced sales are assumptions of the scenario: no other seller and no trader who "
+        "reacts is simulated.",
+        "自然买盘与可承接强平的成交量为情景假设；不模拟其他卖方，也不模拟会作出反应的交易者。",
     ),
     Phrase(
         "Factors and own noise are Gaussian or absent. The book is static: no new loans, no voluntary "

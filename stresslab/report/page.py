@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from stresslab.report import pictures, tables
+from stresslab.report import channel, pairs, pictures, sectors, tables
 from stresslab.report.amounts import plain
 from stresslab.report.exhibits import Figure, Table
 from stresslab.report.findings import Finding, find, headline
@@ -33,6 +33,18 @@ _US = ("sp500", "s&p", "nasdaq", "wilshire", "dow jones", "djia", "russell")
 
 
 @dataclass(frozen=True)
+class SpiralPart:
+    """How forced sales spread: what is displaced by price limits, which sectors it meets, and what other ways of selling change."""
+
+    displaced: Table
+    instruments: Table | None
+    daily: list[Figure]
+    sectors: Table | None
+    pictures: list[Figure]
+    pairs: list[Table]
+
+
+@dataclass(frozen=True)
 class PlatformPart:
     """The section of one platform."""
 
@@ -41,6 +53,7 @@ class PlatformPart:
     sheet: list[tuple[Phrase, Phrase]]
     outcome: Table
     figures: list[Figure]
+    losses: Table
     detail: Table
     grades: Table | None
     dimensions: Table | None
@@ -76,6 +89,7 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
             pictures.columns(run, estimates, ALL, next(names)),
         ],
         prices=[pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
+        spiral=_spiral(run, estimates, names),
         parts=parts,
         scenarios=[_scenario(s) for s in run.scenarios],
         parameters=parameter_table,
@@ -132,8 +146,22 @@ def _platform_part(
         figures=[f for f in figures if f is not None],
         detail=tables.detail(run, estimates, at),
         grades=tables.rating_scenarios(run, rating) if rating.get("scenarios") else None,
-        dimensions=tables.rating_dimensions(rating) if rating.get("dimensions") else None,
+        losses=tables.losses(run, estimates, at),
+        dimensions=tables.rating_dimensions(run, rating) if rating.get("dimensions") else None,
         reasons=tables.shared_reasons(rating),
+    )
+
+
+def _spiral(run: RunTables, estimates: Estimates, names: Iterator[str]) -> SpiralPart:
+    most = channel.most_displaced(run, estimates)
+    shares = sectors.sector_shares(run)
+    return SpiralPart(
+        displaced=channel.displaced(run, estimates),
+        instruments=channel.instruments(run, most[0]) if most else None,
+        daily=[channel.daily(run, estimates, s, next(names)) for s in most],
+        sectors=sectors.table(run, estimates, shares),
+        pictures=[sectors.picture(run, s, shares, next(names)) for s in sectors.shown(run, estimates)[:2]],
+        pairs=[pairs.table(run, pair) for pair in pairs.pairs(run)],
     )
 
 

@@ -7,20 +7,27 @@ from typing import Any
 from stresslab.glossary import INVESTOR_TYPES
 from stresslab.report.amounts import NONE, plain
 from stresslab.report.exhibits import Cell, Head, Row, Table
-from stresslab.report.phrase import NOTHING, Phrase, same
+from stresslab.report.phrase import NOTHING, Phrase, join, same
 from stresslab.report.run_tables import RunTables
+from stresslab.report.sectors import rule
 
 #: Block of a scenario file, key, name, unit.
 _ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("", "days", Phrase("Trading days", "交易日数"), ""),
     ("market", "model", Phrase("Model of the factor", "因子模型"), ""),
     ("market", "volatility_multiplier", Phrase("Volatility multiplier", "波动率倍数"), ""),
-    ("crash", "depth_pct", Phrase("Crash, depth", "暴跌深度"), "%"),
-    ("crash", "definition", Phrase("Crash, definition", "暴跌定义"), ""),
-    ("crash", "index", Phrase("Crash, index", "暴跌所指指数"), ""),
-    ("crash", "trough_day", Phrase("Trough day", "谷底日"), ""),
-    ("crash", "shape", Phrase("Shape", "形状"), ""),
-    ("crash", "after", Phrase("After the trough", "谷底之后"), ""),
+    ("market.crash", "depth_pct", Phrase("Crash, depth", "暴跌深度"), "%"),
+    ("market.crash", "definition", Phrase("Crash, definition", "暴跌定义"), ""),
+    ("market.crash", "index", Phrase("Crash, index", "暴跌所指指数"), ""),
+    ("market.crash", "trough_day", Phrase("Trough day", "谷底日"), ""),
+    ("market.crash", "shape", Phrase("Shape", "形状"), ""),
+    ("market.crash", "after", Phrase("After the trough", "谷底之后"), ""),
+    ("market", "halt_days", Phrase("Days on which the market is halted", "全市场停市日"), ""),
+    ("market", "circuit_breaker_pct", Phrase("Circuit breaker, fall of the index", "指数熔断跌幅"), "%"),
+    ("market", "suspension", Phrase("Suspended", "停牌"), ""),
+    ("market.suspensions", "base_pct", Phrase("Drawn suspensions, daily probability", "随机停牌日概率"), "%"),
+    ("market.suspensions", "slope_pct", Phrase("Drawn suspensions, rise with a fall of the factor", "随机停牌随因子下跌的增加"), "%"),
+    ("market.suspensions", "mean_days", Phrase("Drawn suspensions, mean days", "随机停牌平均日数"), ""),
     ("rates", "shock_pct", Phrase("Rate shock", "利率冲击"), "%"),
     ("rates", "day", Phrase("Rate shock, day", "利率冲击日"), ""),
     ("redemption", "share_pct", Phrase("Redemption, share of claims", "兑付占可兑付债权"), "%"),
@@ -29,48 +36,34 @@ _ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("redemption", "over_days", Phrase("Redemption, over days", "兑付持续日数"), ""),
     ("liquidity", "impact", Phrase("Impact law", "冲击规律"), ""),
     ("liquidity", "impact_coefficient", Phrase("Impact coefficient", "冲击系数"), ""),
+    ("liquidity", "impact_floor_pct", Phrase("Floor of prices, of the book's price", "价格下限占账簿日价格"), "%"),
+    ("liquidity", "trading_fraction", Phrase("Part of the day over which is sold", "卖出所占当日时间"), ""),
+    ("liquidity", "buyers_pct", Phrase("Natural buyers, of usual turnover", "自然买盘占日均成交量"), "%"),
+    ("liquidity", "buyers_exhaustion_pct", Phrase("Loss of natural buyers with a fall of the factor", "自然买盘随因子下跌的减少"), "%"),
     ("liquidity", "participation_pct", Phrase("Participation in turnover", "参与率"), "%"),
     ("liquidity", "permanent_share_pct", Phrase("Permanent share of impact", "永久冲击占比"), "%"),
-    (
-        "liquidity",
-        "half_life_days",
-        Phrase("Half-life of the rest, days", "其余冲击半衰期（日）"),
-        "",
-    ),
-    (
-        "liquidity",
-        "expected_impact_pct",
-        Phrase("Impact expected when sizing a sale", "定量时预计冲击"),
-        "%",
-    ),
+    ("liquidity", "half_life_days", Phrase("Half-life of the rest, days", "其余冲击半衰期（日）"), ""),
+    ("liquidity", "expected_impact_pct", Phrase("Impact expected when sizing a sale", "定量时预计冲击"), "%"),
     ("liquidity", "rounds_max", Phrase("Rounds a day, at most", "单日最多轮数"), ""),
     ("liquidity", "pool_haircut_pct", Phrase("Haircut of the pool", "资产池折价"), "%"),
     ("behaviour", "grace_days", Phrase("Grace to answer a call, days", "追缴宽限（日）"), ""),
-    (
-        "behaviour",
-        "answer_pct",
-        Phrase(
-            "Clients who answer: retail, professional, institution", "补足比例：散户、专业、机构"
-        ),
-        "%",
-    ),
-    (
-        "behaviour",
-        "mood_pct",
-        Phrase("Loss of answers with a fall of the factor", "补足随因子下跌的减少"),
-        "%",
-    ),
-    (
-        "operations",
-        "payment_grace_days",
-        Phrase("Grace before failure, days", "失败前宽限（日）"),
-        "",
-    ),
+    ("behaviour", "answer_pct", Phrase("Clients who answer: retail, professional, institution", "补足比例：散户、专业、机构"), "%"),
+    ("behaviour", "mood_pct", Phrase("Loss of answers with a fall of the factor", "补足随因子下跌的减少"), "%"),
+    ("operations", "sale", Phrase("Forced sale", "平仓方式"), ""),
+    ("operations", "sale_order", Phrase("Order of sale", "平仓顺序"), ""),
+    ("operations", "batches", Phrase("Batches of a sale", "平仓批数"), ""),
+    ("operations", "minimum_sale_yuan", Phrase("Smallest sale", "最小卖出额"), " yuan"),
+    ("operations", "displace", Phrase("Sells more of others where one cannot be sold", "无法卖出时转向其他股票"), ""),
+    ("operations", "payment_grace_days", Phrase("Grace before failure, days", "失败前宽限（日）"), ""),
     ("operations", "after_failure", Phrase("Loans after failure", "失败后的融资"), ""),
+    ("", "sector_margin", Phrase("Stricter margins of sectors", "行业加严担保"), ""),
 )
 
+#: So many instruments of a suspension are named.
+_NAMED = 4
+
 #: Words of scenario files that are not names.
-_WORDS: dict[str, Phrase] = {
+WORDS: dict[str, Phrase] = {
     "gbm": Phrase("gbm", "几何布朗运动"),
     "deterministic": Phrase("deterministic", "无噪声"),
     "terminal": Phrase("terminal", "终点"),
@@ -81,30 +74,67 @@ _WORDS: dict[str, Phrase] = {
     "flat": Phrase("flat", "持平"),
     "top_clients": Phrase("largest client groups", "最大客户集团"),
     "pro_rata": Phrase("pro rata", "按比例"),
-    "sqrt": Phrase("square root", "平方根"),
-    "linear": Phrase("linear", "线性"),
+    "sqrt": Phrase("sqrt", "平方根 sqrt"),
+    "linear": Phrase("linear", "线性 linear"),
+    "exponential": Phrase("exponential", "指数 exponential"),
     "none": Phrase("none", "无"),
+    "contract": Phrase("as the contract says", "按合同"),
+    "full": Phrase("everything", "全部平仓"),
+    "partial": Phrase("partial", "部分平仓"),
+    "most_liquid": Phrase("most liquid first", "先卖流动性最好者"),
+    "largest": Phrase("largest first", "先卖市值最大者"),
+    "most_volatile": Phrase("most volatile first", "先卖波动最大者"),
+    "highest_loss": Phrase("largest loss first", "先卖亏损最大者"),
     "held": Phrase("held", "维持"),
     "called": Phrase("all called", "全部收回"),
 }
 
 
 def _block(scenario: dict[str, Any], name: str) -> dict[str, Any]:
-    if not name:
-        return scenario
-    found = scenario.get("market", {}).get("crash") if name == "crash" else scenario.get(name)
+    found: Any = scenario
+    for part in name.split(".") if name else ():
+        found = (found or {}).get(part)
     return found or {}
 
 
 def _shown(value: Any, unit: str) -> Phrase:
-    if value is None:
+    if value is None or value == []:
         return NONE
     if isinstance(value, dict):
         return same(" / ".join(plain(value.get(who)).en for who in INVESTOR_TYPES) + unit)
+    if isinstance(value, list):
+        if all(isinstance(one, dict) for one in value):
+            return join([_entry(one) for one in value], "; ", "；")
+        return same(", ".join(str(one) for one in value))
     if isinstance(value, str):
-        return _WORDS.get(value, same(value))
+        return WORDS.get(value, same(value))
     shown = plain(value)
-    return Phrase(shown.en + unit, shown.zh + unit)
+    units = (" yuan", " 元") if unit == " yuan" else (unit, unit)
+    return Phrase(shown.en + units[0], shown.zh + units[1])
+
+
+def _entry(table: dict[str, Any]) -> Phrase:
+    """One table of a list: a suspension (M-44), or a rule of stricter margins (M-49)."""
+    who = same(table.get("sector") or table.get("subsector") or table.get("board") or _names(table.get("instruments") or []))
+    if "from_day" not in table:
+        return Phrase(f"{who.en}: {rule(table).en}", f"{who.zh}：{rule(table).zh}")
+    return Phrase("{who} on days {a} to {b}", "{who}，第{a}至{b}日").fill(who=who, a=table["from_day"], b=table["to_day"])
+
+
+def _names(ids: list[str]) -> str:
+    """Some ids of a list, and how many more there are."""
+    more = f" +{len(ids) - _NAMED}" if len(ids) > _NAMED else ""
+    return ", ".join(ids[:_NAMED]) + more
+
+
+def _said_by(block: dict[str, Any], key: str, sources: list[str]) -> int:
+    """The number of a value's source: its block's, or that of the first table of a list; 0 without any."""
+    value = block.get(key)
+    if value is None or value == []:
+        return 0
+    if isinstance(value, list) and isinstance(value[0], dict):
+        return next((place for place in [_place(one.get("source"), sources) for one in value] if place), 0)
+    return _place(block.get("source"), sources)
 
 
 def parameters(run: RunTables) -> tuple[Table, list[str]]:
@@ -113,13 +143,7 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
     rows = []
     for block, key, name, unit in _ROWS:
         found = [_block(s, block) for s in run.scenarios]
-        cells = [
-            (
-                _shown(b.get(key), unit),
-                _place(b.get("source"), sources) if b.get(key) is not None else 0,
-            )
-            for b in found
-        ]
+        cells = [(_shown(b.get(key), unit), _said_by(b, key, sources)) for b in found]
         rows.append(Row(name, NOTHING, _collapsed(cells)))
     table = Table(
         title=Phrase("Parameters of the scenarios", "情景参数"),
@@ -127,7 +151,10 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
         style="parameters",
         heads=tuple(Head(same(s["id"])) for s in run.scenarios),
         rows=tuple(rows),
-        formulas=("M-8", "M-9", "M-11", "M-16", "M-20", "M-21", "M-24", "M-15", "M-28"),
+        formulas=(
+            *("M-8", "M-9", "M-44", "M-45", "M-11", "M-16", "M-20", "M-21", "M-22", "M-47", "M-48"),
+            *("M-15", "M-24", "M-46", "M-28", "M-49"),
+        ),
         note=Phrase(
             "A value that all scenarios share is printed once. Numbers in brackets name the sources below.",
             "各情景相同的取值只印一次。方括号内的数字为下列来源编号。",
@@ -145,11 +172,8 @@ def _place(source: Any, sources: list[str]) -> int:
 
 
 def _collapsed(cells: list[tuple[Phrase, int]]) -> tuple[Cell, ...]:
-    if len(set(cells)) == 1 and len(cells) > 1:
-        value, source = cells[0]
-        return (Cell(value, note=_mark(source), span=len(cells), tone="shared"),)
-    return tuple(Cell(value, note=_mark(source)) for value, source in cells)
-
-
-def _mark(source: int) -> Phrase:
-    return same(f"[{source}]") if source else NOTHING
+    """One cell where all scenarios share a value, with every source that one of them gives for it."""
+    if len({value for value, _ in cells}) == 1 and len(cells) > 1:
+        named = sorted({source for _, source in cells if source})
+        return (Cell(cells[0][0], note=same("".join(f"[{n}]" for n in named)), span=len(cells), tone="shared"),)
+    return tuple(Cell(value, note=same(f"[{source}]") if source else NOTHING) for value, source in cells)

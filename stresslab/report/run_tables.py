@@ -11,24 +11,29 @@ from typing import Any
 
 import pandas as pd
 
+from stresslab.faults import Fault, InputError
+from stresslab.glossary import OUTPUTS
 from stresslab.report.amounts import MISSING, Estimate
 from stresslab.report.phrase import Phrase, same
+
+_AGAIN = "run the same book and scenarios again into another folder"
 
 #: The platform id under which estimates add up all platforms.
 ALL = "ALL"
 
-TABLES = ("outcomes", "days", "instruments", "accounts", "estimates")
+TABLES = ("outcomes", "days", "instruments", "accounts", "sectors", "estimates")
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """One run: its record, its five tables and its rating, as they lie in the run's folder."""
+    """One run: its record, its six tables and its rating, as they lie in the run's folder."""
 
     record: dict[str, Any]
     outcomes: pd.DataFrame
     days: pd.DataFrame
     instruments: pd.DataFrame
     accounts: pd.DataFrame
+    sectors: pd.DataFrame
     estimates: pd.DataFrame
     rating: dict[str, Any]
 
@@ -44,14 +49,23 @@ class RunTables:
 
 
 def read_run(folder: Path) -> RunTables:
-    """Everything that a report needs from a run's folder."""
+    """Everything that a report needs from a run's folder; a run of an earlier version is refused with one fault."""
+    absent = [f"{name}.parquet" for name in TABLES if not (folder / f"{name}.parquet").is_file()]
+    if absent:
+        rule = "the run has no such table: it was made by an earlier version, or is not whole"
+        raise InputError([Fault(str(folder), rule, _AGAIN, None, "table", ", ".join(absent))])
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    absent = [f"{name}.{m.name}" for name, table in tables.items() for m in OUTPUTS[name] if m.name not in table]
+    if absent:
+        rule = "the run has no such column: it was made by an earlier version"
+        raise InputError([Fault(str(folder), rule, _AGAIN, None, "column", ", ".join(absent))])
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     rating = json.loads((folder / "rating.json").read_text(encoding="utf-8"))
     return RunTables(record=record, rating=rating, **tables)
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A number of a table; NaN for null."""
     return math.nan if value is None or value is pd.NA or pd.isna(value) else float(value)
 
 
@@ -74,7 +88,7 @@ class Estimates:
         for row in table[columns].itertuples(index=False, name=None):
             scenario, platform, measure, statistic, day, *numbers = row
             days = self._of.setdefault((scenario, platform, measure, statistic), {})
-            days[0 if pd.isna(day) else int(day)] = Estimate(*(_number(n) for n in numbers))
+            days[0 if pd.isna(day) else int(day)] = Estimate(*(number(n) for n in numbers))
 
     def get(self, scenario: str, platform: str, measure: str, statistic: str = "mean") -> Estimate:
         """One estimate; `MISSING` where the run has none."""

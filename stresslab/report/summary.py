@@ -8,24 +8,26 @@ from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from stresslab.report.amounts import NONE, PERCENT_MOST, Estimate, MoneyScale, money_scale, percent, rounded
 from stresslab.report.exhibits import NO_CALLS
 from stresslab.report.findings import LAYERS, find, headline
+from stresslab.report.pairs import pairs, sentence
 from stresslab.report.phrase import Phrase
 from stresslab.report.run_tables import ALL, Estimates, RunTables, rated_platforms
+from stresslab.report.terms import market_terms
 
 SummaryLanguage = Literal["en", "zh", "both"]
 WIDTH = 100
 
 
-
 def print_summary(
     run: RunTables, console: Console, language: SummaryLanguage = "en", footer: Sequence[str] = ()
 ) -> None:
-    """Prints a run's totals, grades and then the lines of ``footer`` (where its files lie)."""
+    """Prints a run's totals with the impact law behind them, pairs of ways to sell, grades, then the lines of ``footer``."""
     estimates = Estimates(run.estimates)
     book = run.record["book"]
     head = Text(f"{book['title']}  {book['as_of']}", style="bold")
@@ -39,9 +41,13 @@ def print_summary(
                 style="yellow",
             )
         )
-    console.print(_totals(run, estimates, language))
-    console.print()
-    console.print(_layers(run, estimates, language))
+    for place, table in enumerate(_figures(run, estimates, language, console)):
+        if place:
+            console.print()
+        console.print(table)
+    console.print(Text(_say(market_terms(run.scenarios), language, "\n"), style="dim"))
+    for pair in pairs(run):
+        console.print(Text(_say(sentence(run, pair), language, "\n")))
     findings = [find(run, estimates, platform, rating) for platform, rating in rated_platforms(run)]
     console.print()
     console.print(Text(_say(headline(findings), language), style="bold"))
@@ -66,8 +72,12 @@ def _number(phrase: Phrase, language: SummaryLanguage) -> str:
 
 
 def _digits(error: float, most: int) -> int:
-    """Decimals that show two significant figures of an error, at most so many."""
-    return max(0, min(most, 1 - math.floor(math.log10(error)))) if error > 0 else most
+    """Decimals that show two significant figures of an error, at most so many, unless it would not be seen at all."""
+    if not error > 0:
+        return most
+    first = -math.floor(math.log10(error))
+    # 0.25±0.04 rather than 0.3±<0.1, but no digits beyond a thousandth.
+    return max(0, min(max(most, min(first, 3)), first + 1))
 
 
 def _money(estimate: Estimate, scale: MoneyScale, language: SummaryLanguage) -> str:
@@ -140,6 +150,12 @@ _LAYER_HEADS = (
 )
 
 
+#: The losses that only a sale makes (M-30).
+_LOSSES = ("rule_loss", "reaction_loss")
+_LOSS_HEADS = (Phrase("Loss of\nthe rule", "规则\n损失"), Phrase("Loss of\nreaction", "反应\n损失"))
+_DISPLACED = Phrase("Displaced\nof sales", "被转移\n占强平")
+
+
 def _scale(run: RunTables, estimates: Estimates) -> MoneyScale:
     measures = ("margin_call_peak", "deficit")
     return money_scale([estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures])
@@ -165,14 +181,24 @@ def _table(title: str, heads: Sequence[Phrase], language: SummaryLanguage) -> Ta
     return table
 
 
-def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
-    """Calls, forced sales, deficit, coverage and the first unpaid redemption of every scenario."""
+def _figures(run: RunTables, estimates: Estimates, language: SummaryLanguage, console: Console) -> list[Table]:
+    """The tables of figures: two where a line has room for all of their columns, else three."""
+    two = [_totals(run, estimates, language, wide=True), _layers(run, estimates, language, wide=True)]
+    room = console.options.update_width(10 * WIDTH)
+    if all(Measurement.get(console, room, table).maximum <= console.width for table in two):
+        return two
+    narrow = [_totals(run, estimates, language), _layers(run, estimates, language)]
+    return [*narrow, _spread(run, estimates, language)]
+
+
+def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage, *, wide: bool = False) -> Table:
+    """Calls, forced sales, deficit, coverage and the first unpaid redemption of every scenario; ``wide`` with displaced sales."""
     scale = _scale(run, estimates)
     title = Phrase(
         "All platforms, means (coverage: median) of {n} paths ± one standard error, {unit}",
         "全部平台，{n}条路径均值（覆盖率为中位数）± 一倍标准误，{unit}",
     ).fill(n=f"{run.record['paths']:,}", unit=_unit(scale, language))
-    table = _table(_say(title, language, "\n"), _HEADS, language)
+    table = _table(_say(title, language, "\n"), (*_HEADS, *((_DISPLACED,) if wide else ())), language)
     for scenario in run.scenarios:
         at = scenario["id"]
         called = estimates.get(at, ALL, "margin_call_peak")
@@ -183,18 +209,38 @@ def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> 
             _money(estimates.get(at, ALL, "deficit"), scale, language),
             _coverage(estimates.get(at, ALL, "own_funds_coverage", "median"), called, language),
             _first_unpaid(run, estimates, at, language),
+            *((_displaced(estimates, at),) if wide else ()),
         )
     return table
 
 
-def _layers(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
-    """Who bears the deficit of every scenario."""
+def _layers(run: RunTables, estimates: Estimates, language: SummaryLanguage, *, wide: bool = False) -> Table:
+    """Who bears the deficit of every scenario; ``wide`` with the losses of the rule and of the reaction."""
     scale = _scale(run, estimates)
-    table = _table("", _LAYER_HEADS, language)
+    table = _table("", (*_LAYER_HEADS, *(_LOSS_HEADS if wide else ())), language)
     for scenario in run.scenarios:
-        borne = [estimates.get(scenario["id"], ALL, name) for name, _ in LAYERS]
-        table.add_row(Text(_folded(scenario["id"], 14)), *(_money(part, scale, language) for part in borne))
+        names = [*(name for name, _ in LAYERS), *(_LOSSES if wide else ())]
+        parts = [estimates.get(scenario["id"], ALL, name) for name in names]
+        table.add_row(Text(_folded(scenario["id"], 14)), *(_money(part, scale, language) for part in parts))
     return table
+
+
+def _spread(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
+    """The losses of the rule and of the reaction and the displaced sales, where the other tables have no room for them."""
+    scale = _scale(run, estimates)
+    table = _table("", (_HEADS[0], *_LOSS_HEADS, _DISPLACED), language)
+    for scenario in run.scenarios:
+        losses = (estimates.get(scenario["id"], ALL, name) for name in _LOSSES)
+        cells = [_money(part, scale, language) for part in losses]
+        table.add_row(Text(_folded(scenario["id"], 14)), *cells, _displaced(estimates, scenario["id"]))
+    return table
+
+
+def _displaced(estimates: Estimates, scenario: str) -> str:
+    share = estimates.get(scenario, ALL, "displaced_share", "ratio")
+    if not share.known or share.value == 0:
+        return NONE.en if not share.known else "0%"
+    return f"{_with_error(share, 1.0, 1)}%"
 
 
 _STYLES = {"AAA": "blue", "AA": "blue", "A": "yellow", "B": "red"}
@@ -222,7 +268,7 @@ def _folded(name: str, width: int) -> str:
     return "\n".join(lines)
 
 
-_NAME, _COLUMN = 18, 11
+_NAME, _COLUMN = 18, 12
 
 
 def _packed(scenarios: list[dict[str, Any]], width: int) -> list[list[dict[str, Any]]]:

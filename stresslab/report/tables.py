@@ -36,22 +36,24 @@ from stresslab.report.run_tables import (
     rated_platforms,
     scenario_title,
 )
+from stresslab.report.terms import market_terms
 
 _CALLS = ("margin_call_peak", "margin_call_issued", "margin_call_unanswered", "sold")
-_ERRORS = Phrase(
+ERRORS = Phrase(
     "Mean of {n} paths; the smaller figure is one standard error of sampling (±).",
     "{n}条路径的均值；小字为一倍抽样标准误（±）。",
 )
 _BORNE = Phrase("Deficit borne by", "穿仓额承担者")
 
 
-def _scale(
+def scale_of(
     run: RunTables,
     estimates: Estimates,
     platform: str,
     measures: tuple[str, ...],
     statistics: tuple[str, ...] = ("mean",),
 ) -> MoneyScale:
+    """The money unit that suits some measures of all scenarios."""
     found = [
         estimates.get(s["id"], platform, m, k)
         for s in run.scenarios
@@ -61,12 +63,13 @@ def _scale(
     return money_scale([e.value for e in found])
 
 
-def _headed(run: RunTables, cells: dict[str, tuple[Cell, ...]]) -> tuple[Row, ...]:
+def headed(run: RunTables, cells: dict[str, tuple[Cell, ...]]) -> tuple[Row, ...]:
     """One row a scenario, with its title and the words that condition it."""
     return tuple(Row(scenario_title(s), given(s), cells[s["id"]]) for s in run.scenarios)
 
 
-def _in(unit: Phrase, name: Phrase) -> Phrase:
+def in_unit(unit: Phrase, name: Phrase) -> Phrase:
+    """A title with the unit of its numbers."""
     return Phrase(f"{name.en}, {unit.en}", f"{name.zh}（{unit.zh}）")
 
 
@@ -112,6 +115,7 @@ def matrix(run: RunTables, estimates: Estimates) -> Table:
         rows=tuple(rows),
         first=Phrase("Platform", "平台"),
         style="matrix",
+        terms=market_terms(run.scenarios),
         formulas=("M-28", "M-38", "M-42", "M-43"),
         note=Phrase(
             "Every figure holds given the scenario of its column. The first grade is that of the baseline, before "
@@ -166,7 +170,7 @@ def outcome(
 ) -> Table:
     """The scenario table of one platform, or of all together without the grades."""
     layers = tuple(name for name, _ in LAYERS)
-    scale = _scale(run, estimates, platform, ("margin_call_peak", "deficit", *layers))
+    scale = scale_of(run, estimates, platform, ("margin_call_peak", "deficit", *layers))
     cells: dict[str, tuple[Cell, ...]] = {}
     for scenario in run.scenarios:
         at = scenario["id"]
@@ -195,13 +199,14 @@ def outcome(
         row += [grade_cell(graded_under(rating, at))] if rating is not None else []
         cells[at] = tuple(row)
     return Table(
-        title=_in(
+        title=in_unit(
             scale.unit, Phrase("Calls, losses and survival by scenario", "各情景的追缴、损失与存活")
         ),
         heads=_outcome_heads(platform, graded=rating is not None),
-        rows=_headed(run, cells),
+        rows=headed(run, cells),
         formulas=(*_OUTCOME_FORMULAS, *(("M-42", "M-43") if rating is not None else ())),
-        note=_ERRORS.fill(n=f"{run.record['paths']:,}"),
+        note=ERRORS.fill(n=f"{run.record['paths']:,}"),
+        terms=market_terms(run.scenarios),
     )
 
 
@@ -214,6 +219,7 @@ _DETAIL_HEADS = (
     Head(Phrase("Accounts called", "被追缴 账户"), _SALES),
     Head(Phrase("Forced-sale rate", "强平 触发率"), _SALES),
     Head(Phrase("Sold by force", "强平 卖出"), _SALES),
+    Head(Phrase("of it displaced", "其中 被转移"), _SALES),
     Head(Phrase("Margin coverage, lowest day, median", "保证金覆盖率 最低日中位数"), _SALES),
     Head(Phrase("Deficit, 95% quantile", "穿仓额 95%分位"), _LOSSES),
     Head(Phrase("Deficit, mean of worst 5%", "穿仓额 最差5%均值"), _LOSSES),
@@ -225,13 +231,13 @@ _DETAIL_HEADS = (
 )
 _DETAIL_FORMULAS = (
     *("M-31", "M-32", "M-35", "M-25", "M-26", "M-37"),
-    *("M-17", "M-36", "M-33", "M-38", "M-39", "M-40"),
+    *("M-17", "M-36", "M-33", "M-48", "M-38", "M-39", "M-40", "M-51"),
 )
 
 
 def detail(run: RunTables, estimates: Estimates, platform: str) -> Table:
     """Calls and sales of one platform, the tail of its deficit, and what was close to failing."""
-    scale = _scale(
+    scale = scale_of(
         run,
         estimates,
         platform,
@@ -250,6 +256,7 @@ def detail(run: RunTables, estimates: Estimates, platform: str) -> Table:
             count_cell(at(s, "accounts_called")),
             percent_cell(at(s, "forced_sale_rate")),
             money_cell(at(s, "sold"), scale),
+            percent_cell(at(s, "displaced_share", "ratio")),
             percent_cell(at(s, "margin_coverage", "median")),
             money_cell(at(s, "deficit", "q95"), scale),
             money_cell(at(s, "deficit", "tail_mean"), scale),
@@ -260,16 +267,17 @@ def detail(run: RunTables, estimates: Estimates, platform: str) -> Table:
             probability_cell(at(s, "coverage_below_15", "probability")),
         )
     return Table(
-        title=_in(
+        title=in_unit(
             scale.unit,
             Phrase("Calls, the tail of the deficit, and near failures", "追缴、穿仓尾部与临近失败"),
         ),
         heads=_DETAIL_HEADS,
-        rows=_headed(run, cells),
+        rows=headed(run, cells),
         formulas=_DETAIL_FORMULAS,
+        terms=market_terms(run.scenarios),
         note=sentences(
             [
-                _ERRORS.fill(n=f"{run.record['paths']:,}"),
+                ERRORS.fill(n=f"{run.record['paths']:,}"),
                 Phrase(
                     "Quantiles and tail means hold given the scenario and are not a value at risk.",
                     "分位数与尾部均值以情景为前提，不是在险价值。",
@@ -279,31 +287,38 @@ def detail(run: RunTables, estimates: Estimates, platform: str) -> Table:
     )
 
 
+_COLUMNS_OF = Phrase("Loss", "损失")
+_APART = Phrase("Difference, path by path", "逐路径差额")
+
+
 def losses(run: RunTables, estimates: Estimates, platform: str) -> Table:
-    """The loss of the shock, of the rule and of the reaction."""
-    names = ("loss_holding", "rule_loss", "reaction_loss", "loss_with_impact")
-    scale = _scale(run, estimates, platform, names)
+    """The losses of the three columns, and between them the loss of the rule and of the reaction."""
+    names = ("loss_holding", "loss_without_impact", "loss_with_impact", "rule_loss", "reaction_loss")
+    scale = scale_of(run, estimates, platform, names)
     cells = {
         s["id"]: tuple(money_cell(estimates.get(s["id"], platform, n), scale) for n in names)
         for s in run.scenarios
     }
     return Table(
-        title=_in(scale.unit, Phrase("Where the loss comes from", "损失的来源")),
+        title=in_unit(scale.unit, Phrase("Losses of the shock, of the rule and of the reaction", "冲击、规则与反应造成的损失")),
         heads=(
-            Head(Phrase("Shock: holding", "冲击本身：持有")),
-            Head(Phrase("+ rule: selling without impact", "加规则：无冲击平仓")),
-            Head(Phrase("+ reaction: impact", "加反应：价格冲击")),
-            Head(Phrase("= loss of the run", "合计：本次损失")),
+            Head(Phrase("Holding: the shock", "持有： 冲击本身"), _COLUMNS_OF),
+            Head(Phrase("Selling without impact", "无冲击 平仓"), _COLUMNS_OF),
+            Head(Phrase("Selling with impact: the run", "有冲击 平仓：本次"), _COLUMNS_OF),
+            Head(Phrase("Rule: selling − holding", "规则： 平仓 − 持有"), _APART),
+            Head(Phrase("Reaction: with − without impact", "反应： 有 − 无冲击"), _APART),
         ),
-        rows=_headed(run, cells),
-        formulas=("M-30", "M-38"),
+        rows=headed(run, cells),
+        formulas=("M-30", "M-38", "M-50"),
         style="slim",
+        terms=market_terms(run.scenarios),
         note=sentences(
             [
-                _ERRORS.fill(n=f"{run.record['paths']:,}"),
+                ERRORS.fill(n=f"{run.record['paths']:,}"),
                 Phrase(
-                    "Rule and reaction are differences taken path by path; a negative one spares losses.",
-                    "规则与反应为逐路径差额；负值表示减少损失。",
+                    "Rule and reaction are differences on the same path, so their errors are smaller than those of the "
+                    "columns suggest; a negative one spares losses.",
+                    "规则与反应为同一路径上的差额，其误差小于由各栏误差推得者；负值表示减少损失。",
                 ),
             ]
         ),
@@ -376,6 +391,7 @@ def rating_scenarios(run: RunTables, rating: dict[str, Any]) -> Table:
             Head(Phrase("Reasons", "理由")),
         ),
         rows=tuple(rows),
+        terms=market_terms(run.scenarios),
         formulas=("M-33", "M-38", "M-42", "M-43"),
         note=Phrase(
             "Before: the baseline. After: the median path given the scenario.",
@@ -391,8 +407,11 @@ _KINDS = {
 }
 
 
-def rating_dimensions(rating: dict[str, Any]) -> Table:
+def rating_dimensions(run: RunTables, rating: dict[str, Any]) -> Table:
     """The six dimensions: weight, indicator and score."""
+    overall = rating.get("overall")
+    deciding = overall.get("scenario") if isinstance(overall, dict) else None
+    decides = [s for s in run.scenarios if s["id"] == deciding]
     rows = tuple(
         Row(
             Phrase(str(d.get("en") or d.get("name")), str(d.get("zh") or d.get("name"))),
@@ -417,6 +436,7 @@ def rating_dimensions(rating: dict[str, Any]) -> Table:
             Head(Phrase("From", "来源")),
         ),
         rows=rows,
+        terms=market_terms(decides or run.scenarios),
         formulas=("M-42",),
         note=Phrase("Under the scenario that decides the rating.", "决定评级的情景之下。"),
     )
