@@ -6,9 +6,10 @@ Run: python benchmarks/bench_cascade.py [--accounts 100000] [--shocks 0,10,20,40
 Everybody gets the same book and the same fundamental prices, drawn before the clock starts. All rules of ``docs/method.md`` that
 the scenario asks for are on (see :func:`terms_of`); the run with impact alone is timed, not the two columns beside it. A path
 of the kernel bears its part of what is done once for a group of up to 64 paths. Times of kernel and loop are medians over
-``--repeats`` runs that take turns, after a warm-up; the peers run once. Compilation is timed apart. ``equal`` says whether story and debts of the kernel have the
-same digest as those of the loop on every path that both ran, ``ratio_to_loop`` compares the times of those same paths. The
-peers' shares sold and debts are compared with the loop's. One JSON line per measurement, with commit and machine.
+``--repeats`` runs that take turns, after a warm-up; the peers run once. Compilation is timed apart. ``cpu_…`` is the time of the
+thread on its processor, which a busy machine disturbs less. ``ratio_to_loop`` compares the times of the paths that both ran, and
+``equal`` says whether the kernel's whole story and debts have the loop's digest on each of them (of the peers: shares sold and
+debts). One JSON line per measurement, with commit and machine.
 
 ``--mode valuation`` finds the accounts below their warning line on 64 paths at the prices of one day; ``equal`` says
 whether the number of accounts found on each path is that of the loop.
@@ -360,7 +361,8 @@ Tell = Callable[..., None]
 def measure_cascade(facts: layout.Facts, given: argparse.Namespace, shock_pct: int, tell: Tell) -> None:
     """Time all contenders on one market. Kernel and loop take turns, so that a noisy machine disturbs both alike."""
     drawn = draw_paths(facts.instrument, shock_pct, given.shape, given.paths)
-    counts = {name: min(given.paths, {PRODUCT: given.paths, LOOP: given.loop_paths}.get(name, given.peer_paths)) for name in given.contenders}
+    asked = {PRODUCT: given.paths, LOOP: given.loop_paths}
+    counts = {name: min(given.paths, asked.get(name, given.peer_paths)) for name in given.contenders}
     runs: dict[str, list[list[Outcome]]] = {name: [] for name in given.contenders}
     for turn in range(given.repeats):
         for name, count in counts.items():

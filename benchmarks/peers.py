@@ -288,6 +288,7 @@ class ScipyCascade(NumpyCascade):
     """Values accounts by a sparse matrix times prices; the matrix and the shares are the same memory."""
 
     name = "scipy"
+    filled_with: Any = None
 
     def value(self, price: I64) -> I64:
         """The value of the shares of each account, 厘."""
@@ -295,9 +296,12 @@ class ScipyCascade(NumpyCascade):
         return worth
 
     def matrix(self) -> Any:
-        """The shares, accounts × instruments."""
-        ends = np.append(self.first, self.instrument.size)
-        return sparse.csr_array((self.shares, self.instrument, ends), shape=(self.first.size, self.price_0.size), copy=False)
+        """The shares, accounts × instruments; made once for a path, as it reads the shares where they are."""
+        if self.filled_with is not self.shares:
+            ends = np.append(self.first, self.instrument.size)
+            self.filled_with = self.shares
+            self.made = sparse.csr_array((self.shares, self.instrument, ends), shape=(self.first.size, self.price_0.size), copy=False)
+        return self.made
 
     def below_warning(self, prices: I64) -> I64:
         """How many accounts are below their warning line at each row of prices, eight rows in one product."""
@@ -314,12 +318,15 @@ class PandasCascade(NumpyCascade):
 
     name = "pandas"
 
+    def __init__(self, facts: layout.Facts) -> None:
+        """Take the columns out of the facts; the account of each position is the key of the groups."""
+        super().__init__(facts)
+        self.account = np.repeat(np.arange(self.first.size), self.count)
+
     def value(self, price: I64) -> I64:
         """The value of the shares of each account, 厘."""
-        account = np.repeat(np.arange(self.first.size), self.count)
-        frame = pd.DataFrame({"account": account, "instrument": self.instrument, "shares": self.shares}, copy=False)
-        worth = frame["shares"] * frame["instrument"].map(pd.Series(price))
-        return worth.groupby(frame["account"], sort=False).sum().to_numpy()
+        worth = pd.Series(self.shares * price[self.instrument])
+        return worth.groupby(self.account, sort=False).sum().to_numpy()
 
     def demand_of(self, instrument: I64, order: I64) -> I64:
         """Orders added up by instrument, shares."""

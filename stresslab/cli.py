@@ -1,7 +1,7 @@
 """The command line: each verb is one library call of the same name.
 
 Results go to stdout, talk and progress to stderr. Exit codes: 0 done, 1 the answer is no (``--fail-on``),
-2 bad input, 3 the run failed.
+2 bad input, 3 the run failed, or a replay does not agree with its run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stresslab.ledger import Replay
     from stresslab.verbs import Progress, Run
 
 app = typer.Typer(
@@ -199,6 +202,75 @@ def run(
         raise typer.Exit(ANSWER_IS_NO)
 
 
+#: So many lines of a ledger are printed.
+ROWS = 200
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    path: Annotated[int, typer.Option("--path", help="Number of the path, from 0 on.")],
+    scenario: Annotated[str | None, typer.Option("--scenario", help="A scenario of the run, by its id.")] = None,
+    account: Annotated[str | None, typer.Option("--account", help="Tell the life of one account.")] = None,
+    book: Annotated[Path | None, typer.Option("--book", help="Folder of the book, if it is not where the run had it.")] = None,
+    market: Annotated[Path | None, typer.Option("--market", help="The market file, if it is not where the run had it.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every event; by default what belongs together is added up.")] = False,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="Print at most so many lines; 0: all.")] = ROWS,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write all rows to a CSV file.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the path, or the account, into an SVG file.")] = None,
+    as_json: AsJson = False,
+    lang: InLanguage = Language.EN,
+) -> None:
+    """Run one path of a finished run again and tell what happened on it, event by event.
+
+    Example: stresslab replay my-run --path 3 --scenario crash-40 --account A0000007
+    """
+    from stresslab import verbs
+    from stresslab.faults import Fault, InputError
+    from stresslab.retrace import Disagreement
+
+    blocked = [(option, file) for option, file in (("csv", csv), ("svg", svg)) if file is not None and file.is_dir()]
+    if blocked:
+        raise InputError([Fault("options", "is a folder", "give the name of a file", None, o, str(f)) for o, f in blocked])
+    try:
+        made = verbs.replay(folder, path=path, scenario=scenario, account=account, book=book, market=market)
+    except Disagreement as error:
+        print(f"failed: path {path} does not agree with the run: {error}", file=sys.stderr)
+        raise typer.Exit(RUN_FAILED) from None
+    _tell(made, every, rows, csv, svg, as_json, lang)
+
+
+def _tell(made: Replay, every: bool, rows: int, csv: Path | None, svg: Path | None, as_json: bool, lang: Language) -> None:
+    """Write the files of a replay, then print it."""
+    from stresslab import record
+    from stresslab.report import ledger
+
+    if csv is not None:
+        # The mark at the beginning tells a spreadsheet that this is UTF-8.
+        record.write_bytes(csv, ledger.csv_text(ledger.view(made, every), lang.value).encode("utf-8-sig"))
+    if svg is not None:
+        from stresslab.report.ledger_picture import picture
+
+        record.write_bytes(svg, picture(made, lang.value).encode())
+    with _results():
+        if as_json:
+            told = {"folder": made.folder, "scenario": made.scenario["id"], "path": made.path, "seed": made.seed, "agrees": True}
+            events = ledger.records(ledger.view(made, every))
+            print(json.dumps(told | {"account": made.account, "events": events}, ensure_ascii=False))
+            return
+        console = _terminal()
+        if not console.is_terminal:
+            console.width = max(console.width, _PAPER)
+        ledger.print_ledger(made, console, lang.value, every=every, most=rows)
+        for name, file in (("table", csv), ("picture", svg)):
+            if file is not None:
+                print(f"{name}: {file}")
+
+
+#: Columns of a table that goes into a file.
+_PAPER = 160
+
+
 @app.command()
 def rate(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -270,19 +342,23 @@ def _show(made: Run, as_json: bool, lang: Language) -> None:
         with _results():
             print(json.dumps({"folder": str(made.folder), "estimates": figures, "rating": made.rating}, ensure_ascii=False))
         return
-    from rich.console import Console
-
     from stresslab.report import print_summary, read_run
+
+    with _results():
+        held = read_run(made.folder)
+        print_summary(held, _terminal(), lang.value)
+        print(f"market:     {held.record['market']['source']}")
+        print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
+
+
+def _terminal() -> Console:
+    from rich.console import Console
 
     class Terminal(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # `_results` knows what to do; by itself rich would exit with 1, which means "no"
 
-    with _results():
-        held = read_run(made.folder)
-        print_summary(held, Terminal(), lang.value)
-        print(f"market:     {held.record['market']['source']}")
-        print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
+    return Terminal()
 
 
 def main() -> None:

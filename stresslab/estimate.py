@@ -488,8 +488,8 @@ def _figures(columns: Columns, last_day: int) -> Iterator[_Figure]:
 def _with_total(columns: Columns) -> Columns:
     """The columns of all platforms with their sum as a last row."""
     total = {name: np.concatenate([c, c.sum(axis=0, keepdims=True)]) for name, c in columns.items()}
-    # One market for all platforms: its days are not added up.
-    total["breaker_days"][-1] = columns["breaker_days"][0]
+    # One market for all platforms, who all say the same of it: its days are not added up.
+    total["breaker_days"][-1] = columns["breaker_days"].max(axis=0)
     return total
 
 

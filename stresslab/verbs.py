@@ -160,7 +160,7 @@ def replay(
     then = _book_again(held, book, faults)
     weather = _market_again(held, then, market, faults) if then is not None else None
     resolved = None
-    if then is not None and weather is not None and chosen is not None:
+    if then is not None and weather is not None and chosen:
         resolved = _collect(faults, lambda: resolve(then, weather, Scenario.model_validate(chosen)))
     if resolved is not None and account is not None and account not in resolved.account_ids:
         way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"

@@ -1,8 +1,9 @@
 """A small run that looks like a real one but was never simulated: for tests of what is printed.
 
-`fake_run` makes the record, the five tables and the rating of three platforms under eight
+`fake_run` makes the record, the six tables and the rating of three platforms under eight
 scenarios. The numbers are drawn, not computed by the model; they only agree with one another as a
-run's numbers must: layers add up to the deficit, estimates and rating are those of the outcomes.
+run's numbers must: layers add up to the deficit, sectors and instruments to the forced sales of
+platforms, estimates and rating are those of the outcomes.
 """
 
 from __future__ import annotations
@@ -40,6 +41,15 @@ PLATFORMS: tuple[tuple[str, str, float, float, float, float], ...] = (
 )
 
 MILLION_LI = 1_000_000_000
+
+#: sector, its parts of collateral, of forced sales, of displaced sales and of the reaction loss, in percent
+SECTORS: tuple[tuple[str, int, int, int, int], ...] = (
+    ("bank", 30, 26, 40, 35),
+    ("broker", 25, 34, 20, 45),
+    ("consumer", 25, 22, 25, 25),
+    ("HTTP & <tech>", 20, 18, 15, -5),
+)
+INSTRUMENTS = ("600001", "600002", "<000003>")
 
 
 def _scenario(row: tuple[str, str, str, float, float, float, float], days: int) -> dict[str, Any]:
@@ -95,7 +105,17 @@ def _scenario(row: tuple[str, str, str, float, float, float, float], days: int) 
             "mood_pct": 100.0,
             "source": "assumption",
         },
-        "operations": {"payment_grace_days": 1, "after_failure": "held"},
+        "operations": {
+            "sale": "contract",
+            "sale_order": "contract",
+            "batches": 1,
+            "minimum_sale_yuan": 0.0,
+            "displace": True,
+            "payment_grace_days": 1,
+            "after_failure": "held",
+            "source": None,
+        },
+        "sector_margin": [],
     }
 
 
@@ -247,6 +267,7 @@ def _outcome(
         accounts_forced=forced,
         accounts_in_deficit=forced // 4 * (deficit > 0),
         sold_li=(call * 1.7).astype(np.int64),
+        displaced_li=(call * 0.1 * rng.uniform(0.5, 1.5, paths)).astype(np.int64),
         deficit_li=deficit,
         deficit_unrealised_li=deficit // 20,
         unpaid_end_li=unpaid,
@@ -295,6 +316,43 @@ def _both_tables(
     return _frame(outcomes, "outcomes"), _frame(levels, "days")
 
 
+def _split(whole: np.ndarray, percent: list[int], rng: Any) -> list[np.ndarray]:
+    """An amount of each path in parts that wobble about some percents and add up to it exactly."""
+    left, parts = whole.copy(), []
+    for share in percent[:-1]:
+        parts.append((whole * (share / 100) * rng.uniform(0.9, 1.1, len(whole))).astype(np.int64))
+        left = left - parts[-1]
+    return [*parts, left]
+
+
+def _spread(rng: Any, record: dict[str, Any], outcomes: pd.DataFrame, days: int) -> dict[str, pd.DataFrame]:
+    """The tables of sectors and instruments: the forced sales of all platforms again, cut another way."""
+    sectors, instruments = [], []
+    for scenario in (s["id"] for s in record["scenarios"]):
+        mine = outcomes[outcomes["scenario"] == scenario].groupby("path")
+        sold, moved = (mine[c].sum().to_numpy() for c in ("sold_li", "displaced_li"))
+        paths = len(sold)
+        loss = (sold * 0.15).astype(np.int64)
+        cuts = [_split(whole, [s[k] for s in SECTORS], rng) for k, whole in ((2, sold), (3, moved), (4, loss))]
+        for (name, weight, *_), *parts in zip(SECTORS, *cuts, strict=True):
+            columns = dict(zip(("sold_li", "displaced_li", "impact_loss_li"), parts, strict=True))
+            columns |= {"value_li": np.full(paths, weight * 100 * MILLION_LI)}
+            sectors.append(pd.DataFrame({"scenario": scenario, "path": np.arange(paths), "sector": name, **columns}))
+        shape = np.exp(-np.abs(np.arange(1, days + 1) - days * 0.6) / 4)
+        for place, name in enumerate(INSTRUMENTS):
+            money = (sold.sum() * shape / shape.sum() * (place + 1) / 6).astype(np.int64)
+            shares, price = money // 10_000, np.full(days, 10_000 * paths)
+            columns = {
+                "paths": paths, "quoted_sum_li": (price * (1 - 0.02 * shape * (sold.sum() > 0))).astype(np.int64),
+                "quoted_plain_sum_li": price, "fundamental_sum_li": price, "sold_sum_shares": shares, "sold_sum_li": money,
+                "displaced_sum_shares": (shares * moved.sum() / max(1, sold.sum())).astype(np.int64),
+                "locked": np.minimum(paths, (paths * shape).astype(np.int64)),
+            }
+            instruments.append(pd.DataFrame(
+                {"scenario": scenario, "instrument_id": name, "day": np.arange(1, days + 1), **columns}))
+    return {"sectors": _frame(sectors, "sectors"), "instruments": _frame(instruments, "instruments")}
+
+
 def fake_run(
     paths: int = 20, days: int = 15, *, title: str = "Demo book 示例账簿", seed: int = 7
 ) -> RunTables:
@@ -302,15 +360,13 @@ def fake_run(
     rng = np.random.default_rng(seed)  # noqa: TID251 a fake needs no counters
     record = _record(paths, days, title, seed)
     outcomes, levels = _both_tables(rng, record, paths, days)
-    empty = {
-        t: pd.DataFrame({m.name: pd.Series(dtype=m.arrow.to_pandas_dtype()) for m in OUTPUTS[t]})
-        for t in ("instruments", "accounts")
-    }
+    accounts = {m.name: pd.Series(dtype=m.arrow.to_pandas_dtype()) for m in OUTPUTS["accounts"]}
     return RunTables(
         record=record,
         outcomes=outcomes,
         days=levels,
         estimates=estimate(outcomes, levels),
         rating=rate(record, outcomes, read_scale()),
-        **empty,
+        accounts=pd.DataFrame(accounts),
+        **_spread(rng, record, outcomes, days),
     )

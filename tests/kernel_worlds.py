@@ -96,7 +96,6 @@ def _terms(world: World, instrument: Any) -> layout.Terms:
         minimum_sale=terms["minimum_sale"],
         displace=terms["displace"],
         watch_pct=world.get("watch_pct", 3),
-        crowd_pct=world.get("crowd_pct", 50),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import time
 
 import numpy as np
@@ -13,7 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stresslab import estimate as module
-from stresslab.estimate import estimate, mean, probability, quantile_interval, tail_mean, wilson
+from stresslab.compare import compare, differences
+from stresslab.estimate import (
+    estimate,
+    mean,
+    paired,
+    probability,
+    quantile_interval,
+    ratio,
+    sector_estimates,
+    tail_mean,
+    wilson,
+)
 from stresslab.faults import InputError
 from stresslab.glossary import NULL_WHEN_ZERO, OUTPUTS, schema
 
@@ -148,6 +161,28 @@ def test_probability_by_hand():
     assert found.error == pytest.approx(100 * math.sqrt(0.25 * 0.75 / 4))
 
 
+def test_ratio_by_hand():
+    found = ratio(np.array([1.0, 2.0, 0.0]), np.array([2.0, 2.0, 0.0]))
+    # R = 3/4; the third path has no whole: m = 2, and 1 − 2R = −1/2, 2 − 2R = 1/2 are left over.
+    assert found.value == 75
+    assert found.error == pytest.approx(100 * math.sqrt(2 * 0.5) / 4)
+    assert found.high == pytest.approx(75 + 1.96 * 25)
+
+
+def test_ratio_without_a_spread_or_a_whole_says_so():
+    same = ratio(np.full((1, 20), 123_456_789.0), np.full((1, 20), 987_654_321.0))
+    assert same.error.tolist() == [0]  # not the rounding of twenty products
+    one = ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
+    assert one.value == 25
+    assert np.isnan([one.error, one.low, one.high]).all()
+    for wholes in ([0.0, 0.0], [1.0, -2.0]):
+        assert np.isnan(ratio(np.array([1.0, 2.0]), np.array(wholes))).all()
+
+
+def test_ratio_is_that_of_sums_not_a_mean_of_ratios():
+    assert ratio(np.array([1.0, 0.0]), np.array([1.0, 99.0])).value == 1
+
+
 @given(st.lists(st.integers(-(2**52), 2**52), min_size=1, max_size=90))
 @settings(max_examples=60, deadline=None)
 def test_figures_lie_where_they_must(values):
@@ -166,6 +201,26 @@ def test_figures_lie_where_they_must(values):
 
 REPETITIONS = 500
 TAIL_OF_NORMAL = math.exp(-(1.6448536269514722**2) / 2) / math.sqrt(2 * math.pi) / 0.05
+
+
+def sales(draws, shape):
+    """Forced sales with a heavy tail, on a tenth of the paths none, and the part of them that is displaced."""
+    whole = draws.lognormal(0, 1, shape) * (draws.random(shape) > 0.1)
+    return whole * draws.beta(2, 6, shape), whole
+
+
+def test_intervals_of_ratios_cover_the_truth():
+    draws = np.random.default_rng(20150706)  # noqa: TID251
+    assert 92 <= covered(ratio(*sales(draws, (REPETITIONS, 400))), 25.0) <= 98
+
+
+def test_intervals_of_paired_differences_cover_the_truth_and_are_narrower():
+    draws = np.random.default_rng(20160107)  # noqa: TID251
+    weather = draws.standard_exponential((REPETITIONS, 200))
+    second = 1.1 * weather + 0.1 * draws.standard_normal(weather.shape)
+    found = mean(second - weather)
+    assert 92 <= covered(found, 0.1) <= 98
+    assert (found.error < 0.2 * np.hypot(mean(weather).error, mean(second).error)).all()
 
 
 def covered(found, truth):
@@ -206,7 +261,7 @@ def test_table_fits_its_schema_and_names_each_figure_once():
     assert list(found["scenario"].unique()) == ["s0", "s1"]
     assert list(found["platform_id"].unique()) == ["p0", "p1", "ALL"]
     assert found["formula"].str.startswith("M-").all()
-    assert set(found["unit"]) == {"yuan", "%", "accounts", "day"}
+    assert set(found["unit"]) == {"yuan", "%", "accounts", "day", "days"}
 
 
 def test_money_is_in_yuan_and_ratios_in_percent():
@@ -398,3 +453,232 @@ def test_a_usual_run_takes_less_than_two_seconds():
 
 def test_the_coverage_line_is_the_one_of_the_method():
     assert module.COVERAGE_LINE_PCT == 15
+
+
+# --- displaced sales, the breaker, sectors ------------------------------------------------------
+
+
+def test_displaced_share_is_a_ratio_over_the_paths_with_sales():
+    # Rows: path 0 north, path 0 south, path 1 north, path 1 south, path 2 …
+    outcomes, days = tables(
+        3, ("north", "south"), sold_li=[4000, 0, 2000, 0, 0, 0], displaced_li=[1000, 0, 1000, 0, 0, 0], breaker_days=[2, 2, 0, 0, 1, 1]
+    )
+    found = estimate(outcomes, days)
+    row = figure(found, "displaced_share", "ratio")
+    assert (row["value"], row["paths"], row["unit"], row["formula"]) == (pytest.approx(100 / 3), 2, "%", "M-48, M-51")
+    # 1000 − 4000/3 and 1000 − 2000/3 are ∓ 1000/3: the error is √(2/1 × 2 (1/3)²) / 6.
+    assert row["error"] == pytest.approx(100 * math.sqrt(4 / 9) / 6)
+    assert figure(found, "displaced_share", "ratio", "ALL")["value"] == row["value"]
+    none = figure(found, "displaced_share", "ratio", "south")
+    assert none["paths"] == 0
+    assert none[["value", "error", "low", "high"]].isna().all()
+    assert figure(found, "displaced", "mean", "ALL")["value"] == pytest.approx(2 / 3)
+    assert {*found.loc[found["measure"] == "displaced", "statistic"]} == {"mean", "median", "q05", "q95", "tail_mean"}
+    # One market: what the breaker did stands alike under every platform, and is not added up.
+    for platform in ("north", "south", "ALL"):
+        row = figure(found, "breaker_days", "mean", platform)
+        assert (row["value"], row["unit"], row["formula"]) == (1, "days", "M-45, M-38")
+
+
+def sector_table(paths=2, **columns):
+    names = ["scenario", "path", "sector"]
+    table = pd.MultiIndex.from_product([["crash-40"], range(paths), ["bank", "energy"]], names=names).to_frame(index=False)
+    for name in ("sold_li", "displaced_li", "value_li", "impact_loss_li"):
+        table[name] = np.broadcast_to(np.asarray(columns.get(name, 1000), dtype=np.int64), len(table))
+    return table
+
+
+def test_sector_shares_by_hand():
+    # Rows: path 0 bank, path 0 energy, path 1 bank, path 1 energy.
+    table = sector_table(sold_li=[3000, 1000, 1000, 3000], displaced_li=[500, 500, 0, 0], value_li=[7000, 3000] * 2,
+                         impact_loss_li=[600, -200, 500, 300])
+    found = sector_estimates(table).set_index(["sector", "measure"])
+    assert found.loc[("bank", "sold")][["statistic", "value", "unit", "formula"]].tolist() == ["mean", 2, "yuan", "M-25, M-38"]
+    assert found.loc[("bank", "sold"), "error"] == pytest.approx(1)
+    share = found.loc[("bank", "share_of_sold")]
+    assert share[["statistic", "value", "unit", "formula"]].tolist() == ["ratio", 50, "%", "M-25, M-51"]
+    assert share["error"] == pytest.approx(100 * math.sqrt(2 * 2) / 8)
+    assert found.loc[("bank", "share_of_value")][["value", "error", "paths"]].tolist() == [70, 0, 2]
+    # Nothing is displaced on the second path: one path alone says nothing of the spread.
+    moved = found.loc[("energy", "share_of_displaced")]
+    assert moved[["value", "paths"]].tolist() == [50, 1]
+    assert math.isnan(moved["error"])
+    # A sector that the reaction spares: 100 of 1,200, of which the bank has 1,100.
+    assert found.loc[("bank", "share_of_impact_loss"), "value"] == pytest.approx(1100 / 12)
+    assert found.loc[("energy", "share_of_impact_loss"), "value"] == pytest.approx(100 / 12)
+
+
+def test_sectors_without_sales_have_no_shares():
+    found = sector_estimates(sector_table(sold_li=0)).set_index(["sector", "measure"])
+    row = found.loc[("bank", "share_of_sold")]
+    assert row["paths"] == 0
+    assert row[["value", "error", "low", "high"]].isna().all()
+
+
+def test_order_of_sector_rows_changes_nothing():
+    draws = np.random.default_rng(3)  # noqa: TID251
+    table = sector_table(40, **{c: draws.integers(0, 10**12, 80) for c in ("sold_li", "displaced_li", "impact_loss_li")})
+    keys = ["sector", "measure"]
+    one, other = (
+        sector_estimates(t).sort_values(keys, ignore_index=True) for t in (table, table.sample(frac=1, random_state=5))
+    )
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule"),
+    [
+        (lambda t: t.drop(columns="displaced_li"), "the column is missing"),
+        (lambda t: t.iloc[1:], "one row per path and sector"),
+        (lambda t: t.astype({"sold_li": "Int64"}).assign(sold_li=pd.NA), "no value is missing"),
+    ],
+)
+def test_sector_tables_that_are_not_whole_are_refused(spoil, rule):
+    with pytest.raises(InputError, match=rule) as caught:
+        sector_estimates(spoil(sector_table()))
+    assert all(fault.file == "sectors.parquet" for fault in caught.value.faults)
+
+
+# --- two scenarios on the same weather ----------------------------------------------------------
+
+
+def change(found, measure, platform="north"):
+    rows = found[(found["platform_id"] == platform) & (found["measure"] == measure)]
+    assert len(rows) == 1, (platform, measure)
+    return rows.iloc[0]
+
+
+def two(paths, platforms=("north",), **columns):
+    return tables(paths, platforms, ("dump", "batches"), **columns)[0]
+
+
+def test_paired_differences_by_hand():
+    outcomes = two(
+        4,
+        sold_li=[1000, 2000, 3000, 4000, 3000, 4000, 3000, 4000],
+        margin_coverage_ppm=[900_000, 800_000, 700_000, 600_000, 950_000, 700_000, 700_000, 600_000],
+        failure_day=[0, 0, 1, 1, 3, 0, 4, 0],
+        deficit_li=[0, 0, 0, 0, 500, 0, 0, 0],
+    )
+    found = paired(outcomes, "dump", "batches")
+    row = change(found, "sold")
+    assert row[["first", "second", "difference", "better", "worse", "paths", "unit"]].tolist() == [2.5, 3.5, 1, 0, 2, 4, "yuan"]
+    # Differences 2, 2, 0, 0 yuan.
+    assert row["error"] == pytest.approx(math.sqrt(4 / 3 / 4))
+    assert row["low"] == pytest.approx(1 - 1.96 * math.sqrt(1 / 3))
+    assert row["high"] == pytest.approx(1 + 1.96 * math.sqrt(1 / 3))
+    assert row["formula"] == "M-25, M-50"
+    # Of a coverage the higher is the better.
+    row = change(found, "margin_coverage")
+    assert row[["better", "worse", "unit"]].tolist() == [1, 1, "%"]
+    assert row["difference"] == pytest.approx(-1.25)
+    # An event of a path is 0 or 100%.
+    row = change(found, "failure")
+    assert row[["first", "second", "difference", "better", "worse", "formula"]].tolist() == [50, 50, 0, 1, 1, "M-28, M-50"]
+    turned = change(paired(outcomes, "batches", "dump"), "sold")
+    assert turned[["difference", "better", "worse"]].tolist() == [-1, 2, 0]
+
+
+def test_paired_differences_of_all_platforms_are_taken_path_by_path():
+    # North rises by what south falls: together nothing changes on any path.
+    outcomes = two(2, ("north", "south"), deficit_li=[1000, 9000, 5000, 5000, 4000, 6000, 8000, 2000], breaker_days=[0] * 4 + [3] * 4)
+    found = paired(outcomes, "dump", "batches")
+    assert change(found, "deficit")[["difference", "better", "worse"]].tolist() == [3, 0, 2]
+    total = change(found, "deficit", "ALL")
+    assert total[["first", "second", "difference", "error", "better", "worse"]].tolist() == [10, 10, 0, 0, 0, 0]
+    assert change(found, "breaker_days", "ALL")["difference"] == 3
+    assert list(found["platform_id"].unique()) == ["north", "south", "ALL"]
+    assert set(found.loc[found["platform_id"] == "ALL", "measure"]) == {
+        m for m in found["measure"] if not m.startswith("margin_coverage") and m not in
+        ("failure", "unpaid_redemption", "own_funds_exhausted", "any_deficit", "coverage_below_15")}
+
+
+def test_order_of_rows_changes_no_paired_difference():
+    outcomes = random_tables(2, 3, 40)[0]
+    one, other = (paired(o, "s0", "s1") for o in (outcomes, outcomes.sample(frac=1, random_state=3)))
+    keys = ["platform_id", "measure"]
+    pd.testing.assert_frame_equal(
+        one.sort_values(keys, ignore_index=True), other.sort_values(keys, ignore_index=True), check_exact=True)
+
+
+def test_paired_with_the_means_of_the_estimates():
+    outcomes, days = random_tables(2, 2, 30)
+    found, told = paired(outcomes, "s0", "s1"), estimate(outcomes, days).set_index(KEYS)["value"]
+    for platform in ("p0", "p1", "ALL"):
+        for measure in ("sold", "displaced", "loss_with_impact", "reaction_loss", "accounts_forced", "forced_sale_rate"):
+            row = change(found, measure, platform)
+            means = [told[s, platform, measure, "mean", 0] for s in ("s0", "s1")]
+            assert row[["first", "second"]].tolist() == pytest.approx(means)
+
+
+def test_a_single_path_has_a_difference_and_no_error():
+    row = change(paired(two(1, sold_li=[1000, 3000]), "dump", "batches"), "sold")
+    assert row["difference"] == 2
+    assert row[["error", "low", "high"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "spoil", "rule"),
+    [
+        ("dump", "dump", lambda o: o, "two different scenarios"),
+        ("dump", "other", lambda o: o, "the run has this scenario"),
+        ("dump", "batches", lambda o: o[(o["scenario"] == "dump") | (o["path"] > 0)], "the same platforms and paths"),
+        ("dump", "batches", lambda o: o[(o["scenario"] == "dump") | (o["platform_id"] == "north")], "the same platforms and paths"),
+        ("dump", "batches", lambda o: o.drop(columns="displaced_li"), "the column is missing"),
+        ("dump", "batches", lambda o: o.drop(columns="scenario"), "the column is missing"),
+    ],
+)
+def test_what_cannot_be_paired_is_refused(first, second, spoil, rule):
+    with pytest.raises(InputError, match=rule):
+        paired(spoil(two(3, ("north", "south"))), first, second)
+
+
+def run_folder(folder, outcomes):
+    scenarios = [
+        {"id": "dump", "title": "At once", "market": {"crash": None}, "operations": {"batches": 1, "source": None}, "sector_margin": []},
+        {"id": "batches", "title": "In five", "market": {"crash": {"depth_pct": 40.0, "source": "a book"}},
+         "operations": {"batches": 5, "source": "assumption"}, "sector_margin": [{"sector": "bank", "source": "a letter"}]},
+    ]
+    outcomes.to_parquet(folder / "outcomes.parquet")
+    (folder / "record.json").write_text(json.dumps({"scenarios": scenarios}), encoding="utf-8")
+
+
+def test_compare_reads_a_run_and_says_what_differs(tmp_path):
+    outcomes = two(4, sold_li=[1000, 2000, 3000, 4000, 3000, 4000, 3000, 4000])
+    run_folder(tmp_path, outcomes)
+    found = compare(tmp_path, "dump", "batches")
+    pd.testing.assert_frame_equal(found, paired(outcomes, "dump", "batches"))
+    # Names and sources change no figure and are not told.
+    assert found.attrs["differences"] == [
+        {"key": "operations.batches", "first": 1, "second": 5},
+        {"key": "sector_margin", "first": None, "second": [{"sector": "bank"}]},
+        {"key": "market.crash.depth_pct", "first": None, "second": 40.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [("dump", "batch", "did you mean 'batches'?"), ("dump", "dump", "give two of the run's scenarios")],
+)
+def test_compare_refuses_with_a_way_out(tmp_path, first, second, said):
+    run_folder(tmp_path, two(2))
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        compare(tmp_path, first, second)
+    assert len(caught.value.faults) == 1
+
+
+def test_compare_needs_a_finished_run_of_this_version(tmp_path):
+    with pytest.raises(InputError, match="holds no finished run"):
+        compare(tmp_path, "dump", "batches")
+    run_folder(tmp_path, two(2))
+    (tmp_path / "outcomes.parquet").write_bytes(b"no table")
+    with pytest.raises(InputError, match="cannot be read"):
+        compare(tmp_path, "dump", "batches")
+    run_folder(tmp_path, two(2).drop(columns="displaced_li"))
+    with pytest.raises(InputError, match="what an earlier version made, run again"):
+        compare(tmp_path, "dump", "batches")
+
+
+def test_differences_of_scenarios_with_the_same_terms_are_none():
+    one = {"id": "a", "purpose": "x", "market": {"crash": None, "source": "s"}}
+    assert differences(one, {"id": "b", "purpose": "y", "market": {"crash": None, "source": "t"}}) == []

@@ -17,11 +17,13 @@ import pytest
 from fake_run import HOSTILE, fake_run
 from rich.console import Console
 
+from stresslab.faults import InputError
 from stresslab.report import RunTables, print_summary, read_run, write_html
 from stresslab.report.amounts import Estimate, money_scale, percent, rounded
 from stresslab.report.exhibits import coverage_cell, first_day_cell, money_cell, probability_cell
 from stresslab.report.method import FORMULAS
 from stresslab.report.pictures import crashes
+from stresslab.report.run_tables import TABLES
 
 METHOD = Path(__file__).parents[1] / "docs" / "method.md"
 
@@ -315,11 +317,25 @@ def test_read_run_gives_the_same_page(tmp_path):
     import json
 
     r = run()
-    for name in ("outcomes", "days", "instruments", "accounts", "estimates"):
+    for name in TABLES:
         getattr(r, name).to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "record.json").write_text(json.dumps(r.record), encoding="utf-8")
     (tmp_path / "rating.json").write_text(json.dumps(r.rating), encoding="utf-8")
     assert write_html(read_run(tmp_path)) == page()
+    # A run of an earlier version: its tables lack columns, and one of them is not there at all. One fault tells of it.
+    run().outcomes.drop(columns=["displaced_li", "breaker_days"]).to_parquet(tmp_path / "outcomes.parquet")
+    with pytest.raises(InputError) as caught:
+        read_run(tmp_path)
+    assert len(caught.value.faults) == 1
+    assert "outcomes.displaced_li, outcomes.breaker_days" in str(caught.value)
+    assert "earlier version" in str(caught.value)
+    (tmp_path / "sectors.parquet").unlink()
+    with pytest.raises(InputError) as caught:
+        read_run(tmp_path)
+    assert [str(f) for f in caught.value.faults] == [
+        f"{tmp_path}, table = 'sectors.parquet': the run has no such table: it was made by an earlier version, or is not whole; "
+        "run the same book and scenarios again into another folder"
+    ]
 
 
 def test_deepest_crash_and_forty_percent_are_shown():
@@ -496,10 +512,14 @@ def test_summary_holds_the_numbers_of_the_estimates():
         assert cells[2].split("±")[0] in {
             rounded(e[scenario, "accounts_forced", "mean"], d) for d in (0, 1)
         }
+        share = e[scenario, "displaced_share", "ratio"]
+        assert cells[-1].split("±")[0] == ("—" if pd.isna(share) else rounded(share, 1))
         layers = ("reserve", "own_capital", "junior", "senior", "claims")
-        for cell, layer in zip(borne.split()[1:], layers, strict=True):
-            mean = e[scenario, f"absorbed_by_{layer}", "mean"] / 1e6
-            assert cell.split("±")[0] in {rounded(mean, d) for d in (0, 1)}
+        measures = [*(f"absorbed_by_{layer}" for layer in layers), "rule_loss", "reaction_loss"]
+        for cell, measure in zip(borne.split()[1:], measures, strict=True):
+            mean = e[scenario, measure, "mean"] / 1e6
+            # As many digits as show the error, and never less of the value than they say.
+            assert cell.split("±")[0] in {rounded(mean, d) for d in range(4)}
             assert ("±" in cell) == (mean > 0 and not cell.startswith("<")), "an estimate stands with its error"
         coverage = e[scenario, "own_funds_coverage", "median"]
         assert ("no calls" in line) == pd.isna(coverage)

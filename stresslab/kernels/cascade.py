@@ -72,7 +72,15 @@ from stresslab.kernels.ledger import (
     note_account,
 )
 from stresslab.kernels.liquidity import IMPACT_NONE, fall, fill, lasting_bp, price_after, share_up
-from stresslab.kernels.live import begin_accounts, enliven_platform, look_again, look_tomorrow, move, roll, watch
+from stresslab.kernels.live import (
+    begin_accounts,
+    enliven_platform,
+    look_again,
+    look_tomorrow,
+    move,
+    roll,
+    watch,
+)
 from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
 from stresslab.kernels.screen import ALL_LANES, lane_of, on_path, prepare, span_of
@@ -249,7 +257,7 @@ def open_accounts(
             quoted += shares * quotes[i].price
             deep += shares * fundamental[i]
         now.value = quoted
-        quiet = now.call_day == 0 and now.recall == 0 and now.begun == 0 and not telling
+        quiet = now.moved == 0 and now.call_day == 0 and now.recall == 0 and now.begun == 0 and not telling
         if quiet and min(quoted, deep) * 10_000 >= fact.warning_bp * now.last_debt:
             # Above its line even with the debt of the last day: nothing to measure or to call, no need for today's debt.
             run_off = terms.call_all_after_failure and 0 < o.failure_day < day
@@ -416,15 +424,26 @@ def note_orders(day: int, turn: int, j: int, s: State) -> None:
 
 @kernel
 def fill_orders(s: State) -> None:
-    """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23)."""
+    """Turn orders into fills, pro rata where demand exceeds the capacity left (M-23); elsewhere all is filled."""
     facts, held, offers, quotes, seller = s.fact, s.position, s.offer, s.quote, s.seller
+    if not rationing(quotes):
+        return
     for k in range(s.counts[SELLERS]):
         for row in rows(facts[seller[k]]):
             mine = offers[row]
-            if mine.order > 0:
-                quote = quotes[held[row].instrument]
+            quote = quotes[held[row].instrument]
+            if mine.order > 0 and quote.demand > quote.left:
                 mine.order = fill(mine.order, quote.left, quote.demand)
                 quote.filled += mine.order
+
+
+@kernel
+def rationing(quotes: Records) -> bool:
+    """Whether any instrument is asked for more than the capacity left."""
+    for i in range(quotes.size):  # noqa: SIM110  (compiled code knows no generator expressions)
+        if quotes[i].demand > quotes[i].left:
+            return True
+    return False
 
 
 @kernel
@@ -434,13 +453,15 @@ def move_prices(day: int, turn: int, f: Facts, s: State, story: Story) -> float:
     span = span_of(f.terms.calendar.size - 1)
     for i in range(f.instrument.size):
         fact, now, quote = f.instrument[i], s.instrument[i], s.quote[i]
-        now.price_before = quote.price
+        quote.before = quote.price
         if quote.demand > 0:
             rationed = quote.demand > quote.left
+            if not rationed:
+                quote.filled = quote.demand
             now.sold_today += quote.filled
             drop = fall(f.terms.impact, fact, now.opening, now.sold_today - now.buyers)
             quote.price = price_after(now.opening, quote.price, now.low, fact.tick, drop)
-            quote.paid = (now.price_before + quote.price) // 2
+            quote.paid = (quote.before + quote.price) // 2
             now.received += quote.filled * quote.paid
             quote.left -= quote.filled
             if keeps(s.ledger):
@@ -453,7 +474,7 @@ def move_prices(day: int, turn: int, f: Facts, s: State, story: Story) -> float:
     lowered = False
     for i in range(f.instrument.size):
         price = s.quote[i].price
-        if price < s.instrument[i].price_before and price < s.bound[i, lane_of(day, span)]:
+        if price < s.quote[i].before and price < s.bound[i, lane_of(day, span)]:
             watch(day, i, price, f, s)
             lowered = True
     if lowered:
@@ -465,11 +486,13 @@ def move_prices(day: int, turn: int, f: Facts, s: State, story: Story) -> float:
 def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
     """Pay for the fills, charge the costs, repay debt; the rest is the client's (M-25)."""
     facts, accounts, held, offers, tally, quotes, seller = s.fact, s.account, s.position, s.offer, s.tally, s.quote, s.seller
+    needs = s.need
     telling = keeps(s.ledger)
     for k in range(s.counts[SELLERS]):
         j = seller[k]
         fact, now = facts[j], accounts[j]
         lender, o = s.platform[fact.platform], story.outcome[fact.platform]
+        left = now.value - now.cash
         for row in rows(fact):
             mine = offers[row]
             if mine.order > 0:
@@ -480,6 +503,7 @@ def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
                 paid = min(now.debt, gross - cost)
                 held[row].shares -= mine.order
                 mine.sellable -= mine.order
+                left -= mine.order * quote.before
                 now.cash += gross - cost - paid
                 tally[j].sold += gross
                 repay(paid, now, lender, o)
@@ -497,6 +521,9 @@ def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
                     note_account(s.ledger, day, turn, COST, fact.platform, n, i, 0, 0, cost, now)
                     note_account(s.ledger, day, turn, REPAY, fact.platform, n, i, 0, 0, paid, now)
                 mine.order = 0
+        if needs[j] != NOTHING_LEFT and left + now.cash > 0:
+            # Of what is left at the prices before the round, which are at most the opening's.
+            needs[j] = fact.liquidation_bp * now.debt / ((left + now.cash) * 10_000.0)
 
 
 @kernel

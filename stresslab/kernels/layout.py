@@ -26,7 +26,7 @@ Record = Any
 #: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
 LANES = 64
 #: Places in ``State.counts``.
-LIVE, VISITS, SERVED, SELLERS, LISTED, LANE, ALL_LIVE, ROWS = range(8)
+LIVE, VISITS, SERVED, SELLERS, LISTED, LANE, ROWS = range(7)
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
@@ -72,11 +72,11 @@ ACCOUNT_TALLY = _record("calls:i4", "batch:i4", "deficit", "sold")
 POSITION_STATE = _record("instrument:u4", "shares:i4")
 #: `own` is the part of an order that is not displaced (M-48).
 OFFER_STATE = _record("sellable:i4", "order:i4", "own:i4", "cost_price:u4")
-#: What every visit of an account reads of an instrument, small enough for the first-level cache; `paid` is the price of this
-#: round's fills, `left` the capacity of the day.
-QUOTE = _record("price", "paid", "left", "demand", "filled", "lot:u4", "min_order:u4", "cost_bp:u4")
+#: What every visit of an account reads of an instrument, small enough for the first-level cache; `before` and `paid` are the
+#: prices before this round and of its fills, `left` the capacity of the day.
+QUOTE = _record("price", "before", "paid", "left", "demand", "filled", "lot:u4", "min_order:u4", "cost_bp:u4")
 INSTRUMENT_STATE = _record(
-    "close", "price_before", "low", "limit_bp", "opening", "buyers", "sold_today", "keep", "gap", "displaced", "displaced_li",
+    "close", "low", "limit_bp", "opening", "buyers", "sold_today", "keep", "gap", "displaced", "displaced_li",
     "received", "locked",
 )
 PLATFORM_STATE = _record(
@@ -123,9 +123,7 @@ class Terms(NamedTuple):
     batches: int
     minimum_sale: int
     displace: bool
-    # These two change the speed, never a result.
-    watch_pct: int = 3  # how far below prices without impact the first bounds are set, more in a deep fall
-    crowd_pct: int = 75  # share of live accounts from which on all are looked at daily
+    watch_pct: int = 3  # how far below prices without impact the first bounds are set; changes the speed, never a result
 
 
 class Facts(NamedTuple):
@@ -215,7 +213,7 @@ def new_story(facts: Facts) -> Story:
 def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
     """A state for paths of these facts; by default one that keeps no ledger. All accounts are listed for all paths."""
     n, rows, stocks = facts.account.size, facts.position.size, facts.instrument.size
-    counts = np.zeros(8, np.int64)
+    counts = np.zeros(7, np.int64)
     counts[LISTED] = n
     return State(
         live=np.zeros(n, np.uint32), slot=np.full(n, -1, np.int32), fact=records(ACCOUNT, n), account=records(ACCOUNT_STATE, n),

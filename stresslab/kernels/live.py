@@ -12,7 +12,6 @@ import numpy as np
 from stresslab.kernels import kernel
 from stresslab.kernels.accounts import charge_of, rows
 from stresslab.kernels.layout import (
-    ALL_LIVE,
     I64,
     LANE,
     LISTED,
@@ -25,7 +24,13 @@ from stresslab.kernels.layout import (
     Records,
     State,
 )
-from stresslab.kernels.screen import ALL_LANES, lane_of, lanes_of, on_path, span_of
+from stresslab.kernels.screen import (
+    ALL_LANES,
+    lane_of,
+    lanes_of,
+    on_path,
+    span_of,
+)
 
 #: A bound that was passed is set this much below the price that passed it.
 NEXT_BOUND = np.float32(0.9)
@@ -36,14 +41,12 @@ def begin_accounts(f: Facts, s: State) -> None:
     """Forget the accounts of the path before, and make those live that this path may touch."""
     for j in range(s.counts[LIVE]):
         s.slot[s.live[j]] = -1
-    s.counts[LIVE] = s.counts[ROWS] = s.counts[VISITS] = s.counts[SELLERS] = s.counts[ALL_LIVE] = 0
+    s.counts[LIVE] = s.counts[ROWS] = s.counts[VISITS] = s.counts[SELLERS] = 0
     for k in range(s.counts[LISTED]):
         if on_path(s.paths, k, s.counts[LANE]):
             lanes = lanes_of(s.listed[k], f, s)
             if lanes != 0:
                 enliven(s.listed[k], lanes, f, s)
-    if crowded(f, s):
-        enliven_all(f, s)
 
 
 @kernel
@@ -75,23 +78,6 @@ def enliven(n: int, lanes: np.uint64, f: Facts, s: State) -> int:
     fact.last = at
     s.counts[ROWS] = at
     return j  # type: ignore[no-any-return]
-
-
-@kernel
-def enliven_all(f: Facts, s: State) -> None:
-    """Look at every account with debt on every day: in a deep crash screens cost more than they save."""
-    s.counts[ALL_LIVE] = 1
-    for j in range(s.counts[LIVE]):
-        s.look[j] = ALL_LANES
-    for n in range(f.account.size):
-        if s.slot[n] < 0 and f.account[n].debt > 0:
-            enliven(n, ALL_LANES, f, s)
-
-
-@kernel
-def crowded(f: Facts, s: State) -> bool:
-    """Whether so many accounts are live that screening costs more than it saves."""
-    return bool(100 * s.counts[LIVE] > f.terms.crowd_pct * f.account.size)
 
 
 @kernel
@@ -133,8 +119,6 @@ def move(day: int, fact: Record, now: Record, calendar: I64, course: Records) ->
 @kernel
 def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
     """Lower the bound of an instrument whose price was seen below it, and screen its holders again for the days to come."""
-    if s.counts[ALL_LIVE] == 1:
-        return
     bound, days = s.bound, f.terms.calendar.size - 1
     span = span_of(days)
     first = lane_of(day, span)
@@ -151,8 +135,6 @@ def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
                 enliven(n, lanes, f, s)
         elif s.look[j] != ALL_LANES and s.account[j].debt > 0:
             s.look[j] |= lanes_of(n, f, s) & coming
-    if crowded(f, s):
-        enliven_all(f, s)
 
 
 @kernel

@@ -28,6 +28,8 @@ ALL_LANES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 NO_PRICE = np.float32(1e30)
 #: A fall from which on the bounds are set lower, and by how many percent more for each part of a further fall.
 DEEP_FALL, DEEP_MARGIN = 0.2, 30.0
+#: For the integers that are rounded down on the way, 厘.
+ROUNDED_AWAY = 3
 NOTHING_OWED = np.float32(2.0)
 
 
@@ -64,15 +66,20 @@ def weigh(n: int, debt: int, fact: Record, f: Facts) -> None:
             f.weight[row].instrument = f.position[row].instrument
             f.weight[row].share = 0.0
         return
-    line = max(10_000, fact.warning_bp) * debt / 10_000.0 + 1.0
-    # 3 厘 for the integers that are rounded down on the way, and what selling costs.
-    f.cover[n] = (fact.cash - 3) / line
+    line = line_of(fact, debt)
+    f.cover[n] = (fact.cash - ROUNDED_AWAY) / line
     keep = (10_000 - f.terms.selling_cost_bp) / 10_000.0
     if fact.last - fact.first > POSITIONS_MOST:
         f.cover[n] = -NO_PRICE
     for row in rows(fact):
         f.weight[row].instrument = f.position[row].instrument
         f.weight[row].share = f.position[row].shares * keep / line
+
+
+@kernel
+def line_of(fact: Record, debt: int) -> float:
+    """What an account's collateral must not fall below, 厘."""
+    return float(max(10_000, fact.warning_bp) * debt / 10_000.0 + 1.0)
 
 
 @kernel

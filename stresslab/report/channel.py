@@ -183,7 +183,7 @@ def daily(run: RunTables, estimates: Estimates, scenario: dict[str, Any], name: 
     keys = (
         Key(Phrase("own part", "应卖部分"), charts.SALE_COLOURS[0]),
         Key(Phrase("displaced", "被转移"), charts.SALE_COLOURS[1]),
-        Key(Phrase("locked or closed at the open, instruments (above, with the peak)", "开盘封死跌停或停牌只数（上方，标出峰值）"), _LOCKED),
+        Key(Phrase("locked or closed at the open, instruments (above)", "开盘封死跌停或停牌只数（上方，标出峰值）"), _LOCKED),
     )
     n = f"{run.record['paths']:,}"
     return Figure(title, svg, keys, ("M-15", "M-25", "M-48", "M-51"), sentences([told, _SUMS.fill(n=n), _MONEY]))

@@ -62,7 +62,7 @@ _QUIET = ("interest", "mark", "price", "locked", "closed")
 #: So many events of one kind in a round are told one by one, more as one line.
 _ONE_BY_ONE = 3
 #: Columns that a narrow terminal does without, first ones first; and the width in which events are folded.
-_LEAST_NEEDED = ("cash_li", "shares", "price_li", "round")
+_LEAST_NEEDED = ("cash_li", "shares", "round", "price_li")
 _EVENT_WIDTH = 22
 _ACCOUNT_MONEY = ("cash_li", "debt_li", "collateral_li")
 #: A cell that begins so is a formula for a spreadsheet.
@@ -180,7 +180,17 @@ def headline(replay: Replay) -> list[Phrase]:
     ).fill(
         debt=yuan(says["debt_li"], 3, ","), cash=yuan(says["cash_li"], 3, ","), rate=percent_of(says["rate_bp"]),
         warning=percent_of(says["warning_bp"]), line=percent_of(says["liquidation_bp"]), restore=percent_of(says["restore_bp"]))
-    return [title, lines, agrees]
+    gone = _debt_gone(replay)
+    return [title, lines, *([gone] if gone else []), agrees]
+
+
+def _debt_gone(replay: Replay) -> Phrase | None:
+    """On which day an account lost its debt, and how."""
+    mine = replay.events[replay.events["account_id"].notna()]
+    if mine.empty or mine["debt_li"].iloc[-1] > 0:
+        return None
+    how = Phrase("written off", "核销") if mine["event"].iloc[-1] == "write_off" else Phrase("repaid", "还清")
+    return Phrase("The debt is gone on day {day}: {how}.", "负债于第{day}日{how}。").fill(day=mine["day"].iloc[-1], how=how)
 
 
 def _ending(replay: Replay) -> Phrase:

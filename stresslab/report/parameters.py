@@ -12,7 +12,7 @@ from stresslab.report.run_tables import RunTables
 from stresslab.report.sectors import rule
 
 #: Block of a scenario file, key, name, unit.
-_ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
+ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("", "days", Phrase("Trading days", "交易日数"), ""),
     ("market", "model", Phrase("Model of the factor", "因子模型"), ""),
     ("market", "volatility_multiplier", Phrase("Volatility multiplier", "波动率倍数"), ""),
@@ -141,7 +141,7 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
     """The table of parameters and its sources; a bracketed number in a cell names its source."""
     sources: list[str] = []
     rows = []
-    for block, key, name, unit in _ROWS:
+    for block, key, name, unit in ROWS:
         found = [_block(s, block) for s in run.scenarios]
         cells = [(_shown(b.get(key), unit), _said_by(b, key, sources)) for b in found]
         rows.append(Row(name, NOTHING, _collapsed(cells)))
@@ -172,8 +172,9 @@ def _place(source: Any, sources: list[str]) -> int:
 
 
 def _collapsed(cells: list[tuple[Phrase, int]]) -> tuple[Cell, ...]:
-    """One cell where all scenarios share a value, with every source that one of them gives for it."""
+    """One cell where all scenarios share a value, with its sources if each scenario gives one."""
     if len({value for value, _ in cells}) == 1 and len(cells) > 1:
-        named = sorted({source for _, source in cells if source})
+        # The source of a block may speak of what one scenario alone sets in it, and then not of what all share.
+        named = sorted({source for _, source in cells}) if all(source for _, source in cells) else []
         return (Cell(cells[0][0], note=same("".join(f"[{n}]" for n in named)), span=len(cells), tone="shared"),)
     return tuple(Cell(value, note=same(f"[{source}]") if source else NOTHING) for value, source in cells)

@@ -41,11 +41,14 @@ def print_summary(
                 style="yellow",
             )
         )
+    console.print(Text(_say(_heading(run, estimates, language), language, "\n")))
     for place, table in enumerate(_figures(run, estimates, language, console)):
-        if place:
+        if place == 1:
+            # Between the tables, as the terms of both.
+            console.print(Text(_say(market_terms(run.scenarios), language, "\n"), style="dim"))
+        elif place:
             console.print()
         console.print(table)
-    console.print(Text(_say(market_terms(run.scenarios), language, "\n"), style="dim"))
     for pair in pairs(run):
         console.print(Text(_say(sentence(run, pair), language, "\n")))
     findings = [find(run, estimates, platform, rating) for platform, rating in rated_platforms(run)]
@@ -137,11 +140,11 @@ _HEADS = (
     Phrase("Margin\ncall, peak", "追缴额峰值"),
     Phrase("Accounts\nforced", "强平账户"),
     Phrase("Deficit", "穿仓额"),
-    Phrase("Own-funds\ncoverage", "自有资金\n覆盖率"),
-    Phrase("First\nunpaid", "首次\n未兑付"),
+    Phrase("Own-funds\ncoverage", "自有资金覆盖率"),
+    Phrase("First\nunpaid", "首次未兑付"),
 )
 _LAYER_HEADS = (
-    Phrase("Deficit\nborne by", "穿仓额\n承担者"),
+    Phrase("Deficit\nborne by", "穿仓额承担者"),
     Phrase("reserve", "准备金"),
     Phrase("own\ncapital", "自有资金"),
     Phrase("junior\nfunders", "劣后资金方"),
@@ -152,8 +155,8 @@ _LAYER_HEADS = (
 
 #: The losses that only a sale makes (M-30).
 _LOSSES = ("rule_loss", "reaction_loss")
-_LOSS_HEADS = (Phrase("Loss of\nthe rule", "规则\n损失"), Phrase("Loss of\nreaction", "反应\n损失"))
-_DISPLACED = Phrase("Displaced\nof sales", "被转移\n占强平")
+_LOSS_HEADS = (Phrase("Loss of\nthe rule", "规则损失"), Phrase("Loss of\nreaction", "反应损失"))
+_DISPLACED = Phrase("Displaced\nof sales", "被转移占强平")
 
 
 def _scale(run: RunTables, estimates: Estimates) -> MoneyScale:
@@ -161,11 +164,8 @@ def _scale(run: RunTables, estimates: Estimates) -> MoneyScale:
     return money_scale([estimates.get(s["id"], ALL, m).value for s in run.scenarios for m in measures])
 
 
-def _table(title: str, heads: Sequence[Phrase], language: SummaryLanguage) -> Table:
+def _table(heads: Sequence[Phrase], language: SummaryLanguage) -> Table:
     table = Table(
-        title=title,
-        title_justify="left",
-        title_style="",
         box=box.SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
@@ -191,14 +191,18 @@ def _figures(run: RunTables, estimates: Estimates, language: SummaryLanguage, co
     return [*narrow, _spread(run, estimates, language)]
 
 
+def _heading(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Phrase:
+    """What the figures are, and their unit."""
+    return Phrase(
+        "All platforms, means (coverage: median) of {n} paths ± one standard error, {unit}",
+        "全部平台，{n}条路径均值（覆盖率为中位数）± 一倍标准误，{unit}",
+    ).fill(n=f"{run.record['paths']:,}", unit=_unit(_scale(run, estimates), language))
+
+
 def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage, *, wide: bool = False) -> Table:
     """Calls, forced sales, deficit, coverage and the first unpaid redemption of every scenario; ``wide`` with displaced sales."""
     scale = _scale(run, estimates)
-    title = Phrase(
-        "All platforms, means (coverage: median) of {n} paths ± one standard error, {unit}",
-        "全部平台，{n}条路径均值（覆盖率为中位数）± 一倍标准误，{unit}",
-    ).fill(n=f"{run.record['paths']:,}", unit=_unit(scale, language))
-    table = _table(_say(title, language, "\n"), (*_HEADS, *((_DISPLACED,) if wide else ())), language)
+    table = _table((*_HEADS, *((_DISPLACED,) if wide else ())), language)
     for scenario in run.scenarios:
         at = scenario["id"]
         called = estimates.get(at, ALL, "margin_call_peak")
@@ -217,7 +221,7 @@ def _totals(run: RunTables, estimates: Estimates, language: SummaryLanguage, *, 
 def _layers(run: RunTables, estimates: Estimates, language: SummaryLanguage, *, wide: bool = False) -> Table:
     """Who bears the deficit of every scenario; ``wide`` with the losses of the rule and of the reaction."""
     scale = _scale(run, estimates)
-    table = _table("", (*_LAYER_HEADS, *(_LOSS_HEADS if wide else ())), language)
+    table = _table((*_LAYER_HEADS, *(_LOSS_HEADS if wide else ())), language)
     for scenario in run.scenarios:
         names = [*(name for name, _ in LAYERS), *(_LOSSES if wide else ())]
         parts = [estimates.get(scenario["id"], ALL, name) for name in names]
@@ -228,7 +232,7 @@ def _layers(run: RunTables, estimates: Estimates, language: SummaryLanguage, *, 
 def _spread(run: RunTables, estimates: Estimates, language: SummaryLanguage) -> Table:
     """The losses of the rule and of the reaction and the displaced sales, where the other tables have no room for them."""
     scale = _scale(run, estimates)
-    table = _table("", (_HEADS[0], *_LOSS_HEADS, _DISPLACED), language)
+    table = _table((_HEADS[0], *_LOSS_HEADS, _DISPLACED), language)
     for scenario in run.scenarios:
         losses = (estimates.get(scenario["id"], ALL, name) for name in _LOSSES)
         cells = [_money(part, scale, language) for part in losses]

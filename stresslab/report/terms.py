@@ -56,7 +56,7 @@ def law(liquidity: dict[str, Any]) -> Phrase:
 
 def flow(liquidity: dict[str, Any]) -> Phrase:
     """Who buys: the most that the market takes of a share on a day, and the natural buyers among them."""
-    most = Phrase("at most {n}% of usual turnover a day", "每日至多为日均成交量的{n}%").fill(
+    most = Phrase("at most {n}% of usual turnover a day", "每日至多日均成交量的{n}%").fill(
         n=_number(liquidity.get("participation_pct", 0)))
     buyers = float(liquidity.get("buyers_pct") or 0)
     if buyers == 0:
@@ -75,7 +75,7 @@ def market_terms(scenarios: Sequence[dict[str, Any]]) -> Phrase:
         liquidity = scenario.get("liquidity") or {}
         both = Phrase("{law}; opposing flow: {flow}", "{law}；对手盘：{flow}").fill(law=law(liquidity), flow=flow(liquidity))
         said.setdefault(both, []).append(str(scenario["id"]))
-    head = Phrase("Impact law: ", "冲击规律：")
+    head = Phrase("Impact law: ", "冲击：")
     if len(said) == 1:
         (only,) = said
         return Phrase(f"{head.en}{only.en}.", f"{head.zh}{only.zh}。")

@@ -1,0 +1,536 @@
+"""A ledger explains every 厘 and changes none; a replay is the path of its run, or says that it is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from kernel_worlds import facts_of, paths_of, state_of, told
+from rich.console import Console
+from worlds import hand_world, worlds
+
+import stresslab as sl
+from stresslab import engine, ledger, record, retrace, verbs
+from stresslab.book import demo_book
+from stresslab.kernels import cascade, layout
+from stresslab.kernels import ledger as kinds
+from stresslab.market import shipped_market
+from stresslab.report import ledger as page
+from stresslab.report.ledger_picture import picture
+from stresslab.resolve import resolve
+from stresslab.scenario import read_scenario
+
+World = dict[str, Any]
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+ACCOUNTS, PATHS, SEED, PATH = 120, 4, 3, 2
+
+
+# --- small worlds -------------------------------------------------------------------------------
+
+
+class Small:
+    """A path of a small world with a ledger of one account, or of all (−1)."""
+
+    def __init__(self, world: World, account: int = -1, most: int = 100_000, **terms: Any) -> None:
+        self.facts = facts_of(world)
+        self.facts = self.facts._replace(terms=self.facts.terms._replace(**terms))
+        fundamental, factor, closed = paths_of(world)
+        self.state = state_of(self.facts, fundamental, closed)._replace(ledger=layout.new_ledger(most, account))
+        self.story = layout.new_story(self.facts)
+        cascade.run_path(world["path"], world["seed"], fundamental, factor, closed, self.facts, self.state, self.story)
+        self.count = int(self.state.ledger.count[0])
+        self.log = self.state.ledger.log[: min(self.count, most)]
+        self.closing = self.story.tape["quoted"].copy()
+        self.closing[0] = self.facts.instrument["price"]
+        self.result = told(world, self.facts, self.state, self.story)
+
+    @property
+    def bytes(self) -> tuple[bytes, ...]:
+        """All that the kernel tells, bit by bit."""
+        return tuple(part.tobytes() for part in (self.story.outcome, self.story.days[1:], self.story.tape[1:], self.story.rounds))
+
+
+def daily(world: World, account: int) -> Small:
+    """A path with everything that happens to one account, every day."""
+    return Small(world, account, watch_pct=100, crowd_pct=-1)
+
+
+def of(log: Any, *wanted: int) -> int:
+    """The money of all events of some kinds."""
+    return int(log["money"][np.isin(log["kind"], wanted)].sum())
+
+
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_events_explain_every_account_to_the_last_li(world: World) -> None:
+    for n, start in enumerate(world["accounts"]):
+        path = daily(world, n)
+        end = path.result["accounts"][n]
+        log = path.log[path.log["account"] == n]
+        repaid = of(log, kinds.REPAY, kinds.REPAY_CASH)
+        assert start["cash"] + of(log, kinds.ANSWER) + of(log, kinds.FILL) - of(log, kinds.COST) - repaid == end["cash_li"]
+        assert start["debt"] + of(log, kinds.INTEREST) - repaid - of(log, kinds.WRITE_OFF) == end["debt_li"]
+        assert of(log, kinds.WRITE_OFF) == end["deficit_li"]
+        assert of(log, kinds.FILL) == end["sold_li"]
+        fills = log[log["kind"] == kinds.FILL]
+        assert (fills["money"] == fills["shares"] * fills["price"]).all()
+        for place, held in enumerate(start["positions"]):
+            sold = fills["shares"][fills["instrument"] == held["instrument"]].sum()
+            assert held["shares"] - sold == end["shares"][place]
+
+
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_what_an_account_has_after_each_event_follows_from_the_event(world: World) -> None:
+    """Cash and debt step by step, and collateral as the kernel itself marked it."""
+    opening = retrace.opening_prices(Small(world).log, Small(world).closing)
+    for n, start in enumerate(world["accounts"]):
+        path = daily(world, n)
+        cash, debt = retrace.balances(path.log)
+        collateral = retrace.collateral_after(path.log, path.facts, opening, cash)
+        mine = path.log["account"] == n
+        assert not collateral[~mine].any()
+        has, owes = start["cash"], start["debt"]
+        for e, c, d, a in zip(path.log[mine], cash[mine], debt[mine], collateral[mine], strict=True):
+            money = int(e["money"])
+            has += {kinds.ANSWER: money, kinds.FILL: money, kinds.COST: -money, kinds.REPAY: -money, kinds.REPAY_CASH: -money}.get(
+                int(e["kind"]), 0)
+            owes += {kinds.INTEREST: money, kinds.REPAY: -money, kinds.REPAY_CASH: -money, kinds.WRITE_OFF: -money}.get(int(e["kind"]), 0)
+            assert (int(c), int(d)) == (has, owes)
+            if e["kind"] == kinds.MARK:
+                assert int(a) == money == int(e["value"])
+            if e["kind"] == kinds.ORDER:
+                assert int(a) == int(e["value"])
+            if e["kind"] == kinds.WRITE_OFF:
+                assert int(a) == 0
+
+
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_recording_changes_nothing(world: World) -> None:
+    silent = Small(world, most=0)
+    assert silent.count == 0 or silent.log.size == 0
+    whole = Small(world)
+    assert whole.bytes == silent.bytes
+    for room in {1, whole.count // 2, whole.count, whole.count + 1} - {0}:
+        short = Small(world, most=room)
+        assert short.bytes == silent.bytes
+        assert short.count == whole.count
+        assert short.log.tobytes() == whole.log[:room].tobytes()
+    for n in range(len(world["accounts"])):
+        assert daily(world, n).bytes == silent.bytes
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_days_of_an_account_are_its_marks(world: World) -> None:
+    """At the open as the kernel marked it, at the end as the kernel left it."""
+    whole = Small(world)
+    opening = retrace.opening_prices(whole.log, whole.closing)
+    for n in range(len(world["accounts"])):
+        path = daily(world, n)
+        days = retrace.account_days(
+            retrace.Told(path.log, path.facts, path.closing, path.story.tape["locked"], None), opening, n)  # type: ignore[arg-type]
+        marks = path.log[(path.log["account"] == n) & (path.log["kind"] == kinds.MARK)]
+        at = marks["day"].astype(int)
+        assert days["collateral_open_li"].to_numpy()[at].tolist() == marks["money"].tolist()
+        assert days["debt_open_li"].to_numpy()[at].tolist() == marks["debt"].tolist()
+        end, last = path.result["accounts"][n], days.iloc[-1]
+        worth = sum(
+            s * int(path.closing[-1, p["instrument"]]) for s, p in zip(end["shares"], world["accounts"][n]["positions"], strict=True))
+        assert (int(last["debt_li"]), int(last["collateral_li"])) == (end["debt_li"], end["cash_li"] + worth)
+        assert (days["locked_li"] <= days["collateral_open_li"]).all()
+
+
+def test_the_world_worked_by_hand() -> None:
+    path = daily(hand_world(), 0)
+    log = path.log[path.log["account"] == 0]
+    told_ = [(int(e["day"]), kinds.KINDS[e["kind"]], int(e["money"])) for e in log]
+    assert told_[:7] == [
+        (1, "interest", 700), (1, "mark", 9_000_000), (1, "call", 800_980), (1, "order", 0), (1, "fill", 2_700_000), (1, "cost", 0),
+        (1, "repay", 2_700_000),
+    ]
+    assert told_[7:10] == [(2, "interest", 860), (2, "mark", 6_300_000), (2, "lapse", 800_980)]
+    names = retrace.Names(("P",), ("A",), ("S",))
+    opening = retrace.opening_prices(path.log, path.closing)
+    events = retrace.events_of(path.log, path.facts, opening, names).query("account_id == 'A'")
+    assert events["ratio_bp"].tolist()[1] == 12_855  # 9,000 / 7,000.70 = 128.5586%, rounded down
+    sale = events[events["event"] == "fill"].iloc[0]
+    assert (sale["shares"], sale["price_li"], sale["cash_li"], sale["debt_li"], sale["collateral_li"]) == (
+        300, 9_000, 2_700_000, 7_000_700, 9_000_000)
+    order = events[events["event"] == "order"].iloc[0]
+    assert (order["money_li"], order["displaced_li"]) == (2_700_000, 0)
+
+
+# --- a run --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> sl.Run:
+    place = tmp_path_factory.mktemp("replay")
+    sl.init(place / "book", accounts=ACCOUNTS)
+    return sl.run(place / "book", ["baseline", "crash-40", "severe"], paths=PATHS, seed=SEED, out=place / "run")
+
+
+@pytest.fixture(scope="module")
+def path(made: sl.Run) -> sl.Replay:
+    return sl.replay(made, path=PATH, scenario="severe")
+
+
+def busiest(path: sl.Replay) -> str:
+    """The account that sold most often."""
+    events = path.events
+    return str(events[events["event"] == "fill"]["account_id"].value_counts().sort_index(kind="stable").idxmax())
+
+
+@pytest.fixture(scope="module")
+def life(made: sl.Run, path: sl.Replay) -> sl.Replay:
+    return sl.replay(made, path=PATH, scenario="severe", account=busiest(path))
+
+
+@pytest.mark.parametrize("scenario", ["baseline", "crash-40", "severe"])
+def test_every_path_of_a_run_can_be_replayed(scenario: str, made: sl.Run) -> None:
+    for number in range(PATHS):
+        again = sl.replay(made, path=number, scenario=scenario)
+        held = made.outcomes.query("scenario == @scenario and path == @number")
+        assert again.outcomes["sold_li"].tolist() == held["sold_li"].tolist()
+        events = again.events
+        assert list(events) == list(ledger.EVENT_COLUMNS)
+        fills = events[events["event"] == "fill"].groupby("platform_id")["money_li"].sum()
+        assert fills.reindex(held["platform_id"]).fillna(0).tolist() == held["sold_li"].tolist()
+        for kind, column in (("cost", "selling_cost_li"), ("answer", "client_paid_li"), ("call", "margin_call_issued_li"),
+                             ("write_off", "deficit_li"), ("paid", "redemption_paid_li")):
+            assert events[events["event"] == kind]["money_li"].sum() == held[column].sum(), kind
+        assert again.days["sold_li"].sum() == held["sold_li"].sum()
+
+
+def test_one_account_is_told_as_in_the_whole_path(path: sl.Replay, life: sl.Replay) -> None:
+    assert life.account is not None
+    name = life.account["account_id"]
+    seldom = ~life.events["event"].isin(["mark", "interest"])
+    alone = life.events[(life.events["account_id"] == name) & seldom].reset_index(drop=True)
+    among = path.events[path.events["account_id"] == name].reset_index(drop=True)
+    assert len(alone) > 10
+    pd.testing.assert_frame_equal(alone, among)
+    others = life.events[life.events["account_id"].isna()]
+    assert set(others["platform_id"].dropna()) <= {life.account["platform_id"]}
+
+
+def test_only_what_an_account_holds_stands_in_its_ledger(made: sl.Run, life: sl.Replay) -> None:
+    assert life.account is not None
+    book = demo_book(ACCOUNTS)
+    held = book.tables["positions"].query("account_id == @life.account['account_id']").set_index("instrument_id")["shares"].to_dict()
+    assert set(life.events["instrument_id"].dropna()) <= set(held)
+    for day, events in life.events.groupby("day"):
+        for name in events.loc[events["account_id"].isna(), "instrument_id"].dropna():
+            assert held[name] > 0, (day, name)
+        for row in events[events["event"] == "fill"].itertuples():
+            held[row.instrument_id] -= row.shares
+
+
+def test_days_and_marks_agree(life: sl.Replay) -> None:
+    assert life.account_days is not None
+    assert list(life.account_days) == list(ledger.ACCOUNT_DAY_COLUMNS)
+    assert list(life.days) == list(ledger.DAY_COLUMNS)
+    marks = life.events[life.events["event"] == "mark"]
+    days = life.account_days.set_index("day").loc[marks["day"]]
+    assert len(marks) > 20
+    assert days["collateral_open_li"].tolist() == marks["money_li"].tolist() == marks["collateral_li"].tolist()
+
+
+def test_a_small_log_is_enlarged() -> None:
+    one = resolve(demo_book(ACCOUNTS), shipped_market(), read_scenario("crash-40"))
+    large, opening = retrace.retrace(one, SEED, PATH)
+    small, again = retrace.retrace(one, SEED, PATH, events=1)
+    assert large.log.size > 100
+    assert small.log.tobytes() == large.log.tobytes()
+    assert np.array_equal(opening, again)
+
+
+# --- what a replay refuses ----------------------------------------------------------------------
+
+
+def copy_of(made: sl.Run, place: Path) -> sl.Run:
+    return sl.Run(Path(shutil.copytree(made.folder, place / "copy")))
+
+
+def faults(*words: Any, **options: Any) -> list[str]:
+    with pytest.raises(sl.InputError) as refused:
+        sl.replay(*words, **options)
+    return [str(f) for f in refused.value.faults]
+
+
+@pytest.mark.parametrize("name", [m for m in layout.OUTCOME.names or ()] + [*engine.LOSSES, *engine.PATH_COLUMNS])  # noqa: C416
+def test_every_column_is_compared(name: str, made: sl.Run, compared: tuple[pa.Table, pa.Table]) -> None:
+    mine, held = compared
+    assert retrace.differences(mine, held) == []
+    at = held.column_names.index(name)
+    cells = held[name].to_pylist()
+    other = pa.array([*cells[:-1], 7 if cells[-1] is None else cells[-1] + 1], held[name].type)
+    said = retrace.differences(mine, held.set_column(at, held.schema.field(name), other))
+    assert len(said) == 1
+    assert said[0].startswith(f"{name} of P3 is ")
+
+
+@pytest.fixture(scope="module")
+def compared(made: sl.Run) -> tuple[pa.Table, pa.Table]:
+    one = resolve(demo_book(ACCOUNTS), shipped_market(), read_scenario("severe"))
+    block = engine.run_block(one, SEED, PATH, PATH + 1)
+    held = pq.read_table(made.folder / "outcomes.parquet", filters=[("scenario", "=", "severe"), ("path", "=", PATH)])
+    return engine.tables(one, [block])["outcomes"], held
+
+
+def test_a_run_with_another_outcome_does_not_agree(made: sl.Run, tmp_path: Path) -> None:
+    run = copy_of(made, tmp_path)
+    table = pq.read_table(run.folder / "outcomes.parquet")
+    rows = list(zip(table["scenario"].to_pylist(), table["path"].to_pylist(), table["platform_id"].to_pylist(), strict=True))
+    wrong = table["sold_li"].to_pylist()
+    wrong[rows.index(("severe", PATH, "P2"))] += 1
+    at = table.column_names.index("sold_li")
+    record.write_table(run.folder / "outcomes.parquet", table.set_column(at, table.schema.field("sold_li"), pa.array(wrong)))
+    with pytest.raises(retrace.Disagreement, match=r"^sold_li of P2 is \d+, in the run \d+$"):
+        sl.replay(run, path=PATH, scenario="severe")
+    with pytest.raises(retrace.Disagreement, match="sold_li of P2"):
+        sl.replay(run, path=PATH, scenario="severe", account="A0000001")
+    sl.replay(run, path=PATH, scenario="crash-40")
+    lacking = table.filter(pa.array([r != ("severe", PATH, "P1") for r in rows]))
+    record.write_table(run.folder / "outcomes.parquet", lacking)
+    with pytest.raises(retrace.Disagreement, match="the run has 2 rows of this path"):
+        sl.replay(run, path=PATH, scenario="severe")
+    (run.folder / "outcomes.parquet").write_bytes(b"PAR1")
+    assert faults(run, path=PATH, scenario="severe") == [
+        f"{run.folder / 'outcomes.parquet'}: this table of the run cannot be read; run it again into another folder"]
+
+
+def test_only_the_inputs_of_the_run_are_taken(made: sl.Run, tmp_path: Path) -> None:
+    book, run = Path(made.record["machine"]["book"]), copy_of(made, tmp_path)
+    moved = Path(shutil.copytree(book, tmp_path / "moved"))
+    told_ = record.RunFolder(run.folder).read_record()
+    told_["machine"]["book"] = str(tmp_path / "gone")
+    record.write_json(run.folder / record.RECORD, told_)
+    run = sl.Run(run.folder)
+    which = {"path": 0, "scenario": "baseline"}
+    assert faults(run, **which) == [
+        f"{tmp_path / 'gone'}: the book of the run is not there any more, or is no sound book; "
+        "give the book as it was, with --book FOLDER"]
+    assert len(sl.replay(run, **which, book=moved).events) > 0
+    assert len(sl.replay(run, **which, book=demo_book(ACCOUNTS)).events) > 0
+    assert faults(run, **which, book=demo_book(ACCOUNTS + 1)) == [
+        f"{demo_book(ACCOUNTS + 1).title}: this is not the book of the run: something in it differs; "
+        "give the book as it was, with --book FOLDER"]
+    accounts = (moved / "accounts.csv").read_text(encoding="utf-8")
+    (moved / "accounts.csv").write_text(re.sub(r"(?m)^(A0000007,.*?,)retail", r"\1professional", accounts, count=1), encoding="utf-8")
+    if (moved / "accounts.csv").read_text(encoding="utf-8") == accounts:
+        (moved / "accounts.csv").write_text(re.sub(r"(?m)^(A0000007,.*?,)professional", r"\1retail", accounts, count=1), encoding="utf-8")
+    assert faults(run, **which, book=moved) == [
+        f"{moved}: this is not the book of the run: something in it differs; give the book as it was, with --book FOLDER"]
+    written = (book / "market.toml").read_text(encoding="utf-8")
+    other = tmp_path / "market.toml"
+    other.write_text(written.replace("drift_pct = ", "drift_pct = 1", 1), encoding="utf-8")
+    assert other.read_text(encoding="utf-8") != written
+    assert faults(made, **which, market=other) == [
+        f"{other}: this is not the market of the run: something in it differs; give the market as it was, with --market FILE"]
+    assert len(sl.replay(made, **which, market=book / "market.toml").events) > 0
+
+
+def test_a_run_of_a_book_in_memory_needs_it_again(tmp_path: Path) -> None:
+    book, market = demo_book(40), shipped_market()
+    run = sl.run(book, ["crash-40"], market=market, paths=1, seed=1, out=tmp_path / "run")
+    assert run.record["machine"]["book"] is None
+    assert faults(run, path=0) == [
+        "record.json: does not say where the book of the run lies (it was made in memory); give the book as it was, with --book FOLDER"]
+    assert faults(run, path=0, book=book) == [
+        "record.json: does not say where the market of the run lies (it was made in memory); "
+        "give the market as it was, with --market FILE"]
+    assert sl.replay(run, path=0, book=book, market=market).scenario["id"] == "crash-40"
+
+
+def test_a_demo_knows_its_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "demo_book", lambda: demo_book(40))
+    monkeypatch.setattr(verbs, "DEMO_SCENARIOS", ("crash-40",))
+    run = sl.demo(tmp_path / "demo", paths=1)
+    assert (run.record["machine"]["book"], run.record["machine"]["market"]) == ("demo", None)
+    assert len(sl.replay(run, path=0).events) > 0
+
+
+@pytest.mark.parametrize("name", ["stresslab", "kernels"])
+def test_another_version_is_refused(name: str, made: sl.Run, tmp_path: Path) -> None:
+    run = copy_of(made, tmp_path)
+    told_ = record.RunFolder(run.folder).read_record()
+    told_[name] = "0123456789abcdef"
+    record.write_json(run.folder / record.RECORD, told_)
+    said = faults(sl.Run(run.folder), path=0, scenario="baseline")
+    assert len(said) == 1
+    assert f", {name} = '0123456789ab': the run was made by another version of {name}, this one is " in said[0]
+    assert said[0].endswith("may give other numbers; replay it with the version that made it, or run it again with this one")
+
+
+def test_options_are_checked_together(made: sl.Run) -> None:
+    assert faults(made, path=PATHS, scenario="crash-4") == [
+        f"options, path = '{PATHS}': must be a whole number between 0 and {PATHS - 1}; give a path of the run",
+        "options, scenario = 'crash-4': the run has no such scenario; did you mean 'crash-40'?",
+    ]
+    assert faults(made, path=True) == [
+        f"options, path = 'True': must be a whole number between 0 and {PATHS - 1}; give a path of the run",
+        "options, scenario: the run has several scenarios; name one of baseline, crash-40, severe",
+    ]
+    assert faults(made, path=0, scenario="severe", account="A000001") == [
+        "options, account = 'A000001': the book has no such account; did you mean 'A0000001'?"]
+
+
+def test_a_replay_writes_nothing(made: sl.Run) -> None:
+    before = {p: p.stat().st_mtime_ns for p in made.folder.parent.rglob("*")}
+    sl.replay(made, path=0, scenario="severe")
+    assert {p: p.stat().st_mtime_ns for p in made.folder.parent.rglob("*")} == before
+
+
+def test_where_inputs_lie_stands_beside_the_machine_alone(made: sl.Run, tmp_path: Path) -> None:
+    moved = shutil.copytree(made.record["machine"]["book"], tmp_path / "elsewhere")
+    again = sl.run(moved, ["baseline", "crash-40", "severe"], paths=PATHS, seed=SEED, out=tmp_path / "run")
+    assert again.record["machine"]["book"] == str(Path(moved).resolve())
+    one, two = dict(made.record), dict(again.record)
+    assert one.pop("machine") != two.pop("machine")
+    assert one == two
+
+
+# --- what people read ---------------------------------------------------------------------------
+
+
+def printed(replay: sl.Replay, width: int = 200, language: str = "en", **options: Any) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    page.print_ledger(replay, console, language, **options)  # type: ignore[arg-type]
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_every_kind_has_a_name_in_both_languages() -> None:
+    assert set(page.EVENTS) == set(kinds.KINDS)
+    for said in page.EVENTS.values():
+        assert said.en.isascii()
+        assert re.search("[\u4e00-\u9fff]", said.zh)
+
+
+def test_sums_of_a_path_lose_nothing(path: sl.Replay) -> None:
+    rows, events = page.view(path), path.events
+    assert len(rows) < len(events) / 2
+    assert rows["account_id"].isna().all()
+    for keys in (["event"], ["day", "round", "event", "platform_id"]):
+        for column in ("shares", "money_li", "displaced_li"):
+            one, two = (part.groupby(keys, dropna=False)[column].sum() for part in (rows, events))
+            pd.testing.assert_series_equal(one, two)
+    calls = events[(events["event"] == "call") & (events["day"] == 5)].groupby("platform_id")["account_id"].nunique()
+    assert len(calls)
+    assert rows[(rows["event"] == "call") & (rows["day"] == 5)].set_index("platform_id")["accounts"].sort_index().tolist() == calls.tolist()
+    assert rows["day"].is_monotonic_increasing
+    assert len(page.view(path, every=True)) == len(events)
+
+
+def test_the_csv_holds_every_row_to_the_last_li(life: sl.Replay) -> None:
+    rows = list(csv.DictReader(io.StringIO(page.csv_text(page.view(life), "en"))))
+    assert len(rows) == len(life.events)
+    for row, event in zip(rows, life.events.itertuples(), strict=True):
+        assert row["event"] == page.EVENTS[event.event].en
+        for name, value in (("money, yuan", event.money_li), ("debt, yuan", event.debt_li), ("price, yuan", event.price_li)):
+            assert row[name] == ("" if value is pd.NA else f"{value // 1000}.{value % 1000:03d}")
+        assert row["ratio %"] == ("" if event.ratio_bp is pd.NA else f"{event.ratio_bp / 100:.2f}")
+        assert row["shares"] == ("" if event.shares is pd.NA else str(event.shares))
+    assert page.csv_text(page.view(life), "zh").splitlines()[0].startswith("日,轮,平台,账户")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_is_a_formula(name: str, life: sl.Replay) -> None:
+    events = life.events.assign(instrument_id=name, account_id=name, platform_id=name)
+    rows = list(csv.DictReader(io.StringIO(page.csv_text(page.view(replace(life, events=events)), "en"), newline="")))
+    for column in ("instrument", "account", "platform"):
+        assert {row[column] for row in rows} == {"'" + name}
+
+
+@pytest.mark.parametrize(("li", "digits", "text"), [
+    (0, 3, "0.000"), (1, 3, "0.001"), (-1, 3, "-0.001"), (1_234_567_890, 3, "1,234,567.890"), (499, 0, "0"), (500, 0, "1"),
+    (-12_345_678, 3, "-12,345.678"), (-500, 0, "-1"), (999_999_500, 0, "1,000,000"), (-499, 0, "0"),
+])
+def test_yuan(li: int, digits: int, text: str) -> None:
+    assert page.yuan(li, digits, ",") == text
+
+
+def test_records_are_what_json_holds(life: sl.Replay) -> None:
+    found = page.records(page.view(life))
+    assert len(found) == len(life.events)
+    assert {type(v) for r in found for v in r.values()} <= {int, str, type(None)}
+    first = next(r for r in found if r["event"] == "mark")
+    assert first["ratio_bp"] == first["collateral_li"] * 10_000 // first["debt_li"]
+
+
+def test_a_terminal_is_told_what_is_left_out(path: sl.Replay, life: sl.Replay) -> None:
+    short = printed(path, most=10)
+    assert "It agrees with the run to the last 厘." in short
+    assert re.search(r"^[\d,]+ more lines: --rows 0 shows them\.$", short, re.MULTILINE)
+    assert len(short.splitlines()) < 25
+    whole = printed(path)
+    assert "more lines" not in whole
+    sold = path.events[path.events["event"] == "fill"].groupby(["day", "round"])["money_li"].sum()
+    for money in sold:
+        assert page.yuan(money, 3, ",") in whole
+    text = printed(life)
+    every = printed(life, every=True)
+    assert re.search(r"^ *\d+\u2013\d+ .* nothing to act on; lowest ratio .* \d+\.\d\d *$", text, re.MULTILINE)
+    assert len(every.splitlines()) > len(text.splitlines())
+    assert "nothing to act on" not in every
+    assert "--csv FILE" not in every
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_number_is_cut(width: int, language: str, life: sl.Replay) -> None:
+    text = printed(life, width, language, most=40)
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= width + 60  # the hints below the table may be long
+    exact = re.search(r"\d\.\d{3} ", text.split("%", 3)[-1]) is not None
+    assert exact or width < 200
+
+
+def test_a_path_without_events(made: sl.Run, path: sl.Replay) -> None:
+    nothing = replace(path, events=path.events.head(0))
+    assert "Nothing happened on this path." in printed(nothing)
+    assert page.csv_text(page.view(nothing), "en").count("\n") == 1
+    assert page.records(page.view(nothing)) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pictures_are_whole_and_repeat_themselves(language: Any, path: sl.Replay, life: sl.Replay) -> None:
+    for replay, panels in ((path, 4), (life, 2)):
+        text = picture(replay, language)
+        root = ElementTree.fromstring(text)
+        assert len(root.findall("{http://www.w3.org/2000/svg}svg")) == panels
+        assert "QZ" not in text
+        assert "nan" not in text.lower()
+        words = "".join(root.itertext())
+        assert bool(re.search("[\u4e00-\u9fff]", words.replace("厘", ""))) == (language == "zh")
+        assert text == picture(replay, language)
+    ids = re.findall(r'\bid="([^"]+)"', picture(path, language))
+    assert len(ids) == len(set(ids))
+
+
+def test_signs_of_a_picture_are_those_of_the_events(life: sl.Replay) -> None:
+    text = picture(life, "en")
+    happened = set(life.events.loc[life.events["account_id"].notna(), "event"])
+    for kind, name in (("call", "margin call"), ("fill", "forced sale"), ("answer", "client pays in"), ("write_off", "written off")):
+        assert (f">{name}</text>" in text) == (kind in happened), kind
+
+
+def test_the_picture_of_an_account_to_which_nothing_happens(life: sl.Replay) -> None:
+    assert life.account_days is not None
+    calm = replace(life, events=life.events.head(0), account_days=life.account_days.assign(debt_open_li=0, debt_li=0, locked_li=0))
+    root = ElementTree.fromstring(picture(calm, "en"))
+    assert "forced sale" not in "".join(root.itertext()).replace("forced sales, ", "")
