@@ -178,6 +178,7 @@ def run(
     scale: Annotated[Path | None, typer.Option("--scale", help="A rating scale; by default the provisional one.")] = None,
     workers: Workers = 0,
     scheduler: Scheduler = None,
+    parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
     block_paths: Annotated[int, typer.Option("--block-paths", help="Paths of one task; changes no result.")] = 25,
     fail_on: Failing = FailOn.NOTHING,
     as_json: AsJson = False,
@@ -193,7 +194,7 @@ def run(
     try:
         with _progress(quiet) as progress:
             made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
-                             scheduler=scheduler, block_paths=block_paths, scale=scale, progress=progress)
+                             scheduler=scheduler, parts=parts, block_paths=block_paths, scale=scale, progress=progress)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None
@@ -285,6 +286,30 @@ def rate(
     grades = verbs.rate(folder, scale=scale)
     with _results():
         print(json.dumps(grades, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def compare(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    scenario: Annotated[str, typer.Option("--scenario", help="A scenario of the run, by its id.")],
+    against: Annotated[str, typer.Option("--against", help="The scenario that it is compared with.")],
+    as_json: AsJson = False,
+) -> None:
+    """What one scenario changes against another on the same paths, each difference with its sampling error.
+
+    Example: stresslab compare my-run --scenario crash-40-staged --against crash-40
+    """
+    from stresslab.compare import compare as pairs
+
+    found = pairs(folder, against, scenario)
+    with _results():
+        if as_json:
+            rows = json.loads(found.to_json(orient="records", double_precision=15))
+            print(json.dumps({"differences": found.attrs["differences"], "measures": rows}, ensure_ascii=False))
+            return
+        from stresslab.report.compared import print_compared
+
+        print_compared(found, against, scenario, _terminal())
 
 
 def _answer_is_no(made: Run, fail_on: FailOn) -> bool:

@@ -263,10 +263,9 @@ def paired(outcomes: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     if absent:
         raise InputError([_fault("outcomes", "scenario", scenario, "the run has this scenario") for scenario in absent])
     (platforms, one), (others, two) = grids[first], grids[second]
-    if sorted(platforms) != sorted(others) or not np.array_equal(one["path"], two["path"]):
+    # Names stand in the order of the table, which both scenarios share.
+    if platforms != others or not np.array_equal(one["path"], two["path"]):
         raise InputError([_fault("outcomes", "path", "", "scenarios that are compared have the same platforms and paths")])
-    order = [others.index(name) for name in platforms]
-    two = {name: values[order] for name, values in two.items()}
     names = [*platforms, TOTAL]
     rows: list[tuple[object, ...]] = []
     for measure, unit, formula, sign, before, after in _pairs(one, two):

@@ -58,7 +58,7 @@ def retrace(resolved: Resolved, seed: int, path: int, account: int = -1, events:
     if account < 0:
         return whole, opening
     # Everybody is looked at on every day, so that each day of the account is told; no result depends on it.
-    terms = resolved.facts.terms._replace(watch_pct=100, crowd_pct=-1)
+    terms = resolved.facts.terms._replace(watch_pct=100)
     told = _tell(replace(resolved, facts=resolved.facts._replace(terms=terms)), seed, path, account, events)
     said = differences(_outcomes(resolved, told.block), _outcomes(resolved, whole.block))
     if said:

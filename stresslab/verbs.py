@@ -93,6 +93,7 @@ def run(
     market: Market | Path | str | None = None,
     workers: int = 0,
     scheduler: str | None = None,
+    parts: int = 0,
     block_paths: int = farm.BLOCK_PATHS,
     scale: Path | None = None,
     progress: Progress | None = None,
@@ -100,21 +101,22 @@ def run(
     """Run scenarios on a book and write the run's folder; a killed run goes on where it stopped.
 
     ``market`` is by default the book's own ``market.toml``. ``workers`` > 0 starts local processes,
-    ``scheduler`` uses a Dask cluster, by default threads of this process do the work. Raises :class:`InputError`
+    ``scheduler`` uses a Dask cluster, by default threads of this process do the work. ``parts`` > 0 cuts the book by accounts,
+    so that each worker holds some of them. None of these changes a byte. Raises :class:`InputError`
     with every fault of the inputs before anything is written.
     """
     whence = {"book": _place(book.folder if isinstance(book, Book) else book), "market": _market_place(market)}
-    return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, block_paths, scale, progress)
+    return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, progress)
 
 
 def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
-    out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, block_paths: int, scale: Path | None,
+    out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
     progress: Progress | None,
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
-    faults = _option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers)
+    faults = _option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts)
     given = _inputs(book, scenarios, market, scale, faults)
     plan = _plan(given, paths, seed)
     folder = record.RunFolder(out)
@@ -122,7 +124,7 @@ def _run(
         return Run(folder.path)
     seconds = {"inputs": time.perf_counter() - clock}
     clock = time.perf_counter()
-    blocks = _run_blocks(folder, given.resolved, seed, paths, block_paths, workers, scheduler, progress)
+    blocks = _run_blocks(folder, given.resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
     seconds["paths"] = time.perf_counter() - clock
     clock = time.perf_counter()
     made = [engine.tables(r, found) for r, found in zip(given.resolved, blocks, strict=True)]
@@ -159,10 +161,10 @@ def replay(
     chosen = _chosen(held, scenario, path, faults)
     then = _book_again(held, book, faults)
     weather = _market_again(held, then, market, faults) if then is not None else None
-    resolved = None
-    if then is not None and weather is not None and chosen:
-        resolved = _collect(faults, lambda: resolve(then, weather, Scenario.model_validate(chosen)))
-    if resolved is not None and account is not None and account not in resolved.account_ids:
+    if then is None or weather is None or not chosen:
+        raise InputError(faults)
+    resolved = resolve(then, weather, Scenario.model_validate(chosen))
+    if account is not None and account not in resolved.account_ids:
         way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"
         faults.append(Fault("options", "the book has no such account", way_out, None, "account", account))
     if faults:
@@ -229,7 +231,7 @@ def demo(
     record.RunFolder(Path(out)).clear()
     market = shipped_market()
     whence = {"book": DEMO, "market": None}
-    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, farm.BLOCK_PATHS, None, progress)
+    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, 0, farm.BLOCK_PATHS, None, progress)
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ class _Inputs:
 
 #: The values that an option may have.
 _OPTIONS = {
-    "paths": (1, 10_000_000), "seed": (0, 2**63 - 1), "block_paths": (1, 10_000_000), "workers": (0, 1024),
+    "paths": (1, 10_000_000), "seed": (0, 2**63 - 1), "block_paths": (1, 10_000_000), "workers": (0, 1024), "parts": (0, 4096),
     "accounts": (10, 10_000_000),
 }
 
@@ -386,7 +388,7 @@ def _market_again(held: dict[str, Any], book: Book, market: Market | Path | str 
     found: list[Fault] = []
     read = _market(book, where, found)
     if found and market is None:
-        found = [Fault(where or "market.toml", "the market of the run is not there any more, or is not sound", way_out)]
+        found = [Fault(str(where or "market.toml"), "the market of the run is not there any more, or is not sound", way_out)]
     faults.extend(found)
     if read is not None and read.digest != held["market"]["digest"]:
         named = read.title if isinstance(where, Market) else str(where or "market.toml")
@@ -432,7 +434,7 @@ def _describe(plan: dict[str, Any], given: _Inputs) -> dict[str, Any]:
 
 def _run_blocks(
     folder: record.RunFolder, resolved: list[Resolved], seed: int, paths: int, block_paths: int,
-    workers: int, scheduler: str | None, progress: Progress | None,
+    workers: int, scheduler: str | None, parts: int, progress: Progress | None,
 ) -> list[list[engine.Block]]:
     found: list[list[engine.Block]] = [[] for _ in resolved]
     waiting: list[farm.Task] = []
@@ -454,7 +456,7 @@ def _run_blocks(
 
     if progress is not None:
         progress(finished, len(resolved) * paths)
-    farm.run_tasks(resolved, seed, waiting, done, workers=workers, scheduler=scheduler)
+    farm.run_tasks(resolved, seed, waiting, done, workers=workers, scheduler=scheduler, parts=parts)
     return found
 
 

@@ -345,7 +345,7 @@ def _spread(rng: Any, record: dict[str, Any], outcomes: pd.DataFrame, days: int)
             columns = {
                 "paths": paths, "quoted_sum_li": (price * (1 - 0.02 * shape * (sold.sum() > 0))).astype(np.int64),
                 "quoted_plain_sum_li": price, "fundamental_sum_li": price, "sold_sum_shares": shares, "sold_sum_li": money,
-                "displaced_sum_shares": (shares * moved.sum() / max(1, sold.sum())).astype(np.int64),
+                "displaced_sum_shares": (shares * (moved.sum() / max(1, sold.sum()) * 2 * shape)).astype(np.int64),
                 "locked": np.minimum(paths, (paths * shape).astype(np.int64)),
             }
             instruments.append(pd.DataFrame(

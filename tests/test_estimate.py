@@ -170,8 +170,9 @@ def test_ratio_by_hand():
 
 
 def test_ratio_without_a_spread_or_a_whole_says_so():
-    same = ratio(np.full((1, 20), 123_456_789.0), np.full((1, 20), 987_654_321.0))
-    assert same.error.tolist() == [0]  # not the rounding of twenty products
+    parts = np.arange(1.0, 51.0)[:, None] * 1_234_567 + np.zeros(20)
+    same = ratio(parts, np.full((50, 20), 987_654_321.0))
+    assert same.error.tolist() == [0] * 50  # not the rounding of twenty products
     one = ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
     assert one.value == 25
     assert np.isnan([one.error, one.low, one.high]).all()
@@ -556,7 +557,7 @@ def test_paired_differences_by_hand():
     outcomes = two(
         4,
         sold_li=[1000, 2000, 3000, 4000, 3000, 4000, 3000, 4000],
-        margin_coverage_ppm=[900_000, 800_000, 700_000, 600_000, 950_000, 700_000, 700_000, 600_000],
+        margin_coverage_ppm=[900_000, 800_000, 700_000, 600_000, 950_000, 700_000, 800_000, 600_000],
         failure_day=[0, 0, 1, 1, 3, 0, 4, 0],
         deficit_li=[0, 0, 0, 0, 500, 0, 0, 0],
     )
@@ -570,8 +571,8 @@ def test_paired_differences_by_hand():
     assert row["formula"] == "M-25, M-50"
     # Of a coverage the higher is the better.
     row = change(found, "margin_coverage")
-    assert row[["better", "worse", "unit"]].tolist() == [1, 1, "%"]
-    assert row["difference"] == pytest.approx(-1.25)
+    assert row[["better", "worse", "unit"]].tolist() == [2, 1, "%"]
+    assert row["difference"] == pytest.approx(1.25)
     # An event of a path is 0 or 100%.
     row = change(found, "failure")
     assert row[["first", "second", "difference", "better", "worse", "formula"]].tolist() == [50, 50, 0, 1, 1, "M-28, M-50"]
@@ -624,6 +625,8 @@ def test_a_single_path_has_a_difference_and_no_error():
         ("dump", "other", lambda o: o, "the run has this scenario"),
         ("dump", "batches", lambda o: o[(o["scenario"] == "dump") | (o["path"] > 0)], "the same platforms and paths"),
         ("dump", "batches", lambda o: o[(o["scenario"] == "dump") | (o["platform_id"] == "north")], "the same platforms and paths"),
+        ("dump", "batches", lambda o: o.assign(platform_id=o["platform_id"].where(o["scenario"] == "dump", o["platform_id"] + "2")),
+         "the same platforms and paths"),
         ("dump", "batches", lambda o: o.drop(columns="displaced_li"), "the column is missing"),
         ("dump", "batches", lambda o: o.drop(columns="scenario"), "the column is missing"),
     ],

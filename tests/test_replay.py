@@ -386,8 +386,8 @@ def test_options_are_checked_together(made: sl.Run) -> None:
         f"options, path = 'True': must be a whole number between 0 and {PATHS - 1}; give a path of the run",
         "options, scenario: the run has several scenarios; name one of baseline, crash-40, severe",
     ]
-    assert faults(made, path=0, scenario="severe", account="A000001") == [
-        "options, account = 'A000001': the book has no such account; did you mean 'A0000001'?"]
+    assert faults(made, path=0, scenario="severe", account="a0000001") == [
+        "options, account = 'a0000001': the book has no such account; did you mean 'A0000001'?"]
 
 
 def test_a_replay_writes_nothing(made: sl.Run) -> None:

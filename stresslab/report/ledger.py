@@ -123,7 +123,7 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 def csv_text(rows: pd.DataFrame, language: Language) -> str:
     """All rows as CSV, money in yuan to the last 厘; no cell of text is a formula."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream, lineterminator="\r\n")  # so that a line break inside a cell is quoted
     names = [name for name in HEADS if name != "who"]
     writer.writerow([_head(name).pick(language) for name in names])
     writer.writerows(zip(*(_cells(name, rows[name], language) for name in names), strict=True))
@@ -152,7 +152,7 @@ def yuan(li: int, digits: int = 3, between: str = "") -> str:
     unit = 10 ** (3 - digits)
     whole, rest = divmod((abs(li) + unit // 2) // unit, 10**digits)
     text = f"{whole:,}".replace(",", between) + (f".{rest:0{digits}d}" if digits else "")
-    return "-" + text if li < 0 else text
+    return "-" + text if li < 0 and (whole or rest) else text
 
 
 def percent_of(ratio_bp: int) -> str:

@@ -144,7 +144,7 @@ def _course(days: pd.DataFrame, at_open: Any, at_close: Any) -> tuple[Floats, Fl
 def _share(part: pd.Series[Any], whole: pd.Series[Any]) -> Floats:
     """One amount over another in percent; NaN where the other is zero."""
     one, other = part.to_numpy(np.float64), whole.to_numpy(np.float64)
-    return np.divide(100 * one, other, out=np.full(one.size, np.nan), where=other > 0)
+    return np.asarray(np.divide(100 * one, other, out=np.full(one.size, np.nan), where=other > 0), np.float64)
 
 
 def _ratio(contract: dict[str, Any], days: pd.DataFrame, events: pd.DataFrame, language: Language) -> _Panel:
@@ -257,8 +257,8 @@ def _page(heads: list[Phrase], panels: list[_Panel], columns: int, language: Lan
     width = 2 * _EDGE + columns * WIDTH + (columns - 1) * _GAP
     parts: list[Markup] = []
     y = float(_EDGE + 6)
-    for place, head in enumerate(heads):
-        for line in _lines(head.pick(language), width - 2 * _EDGE, 16 if place == 0 else 12):
+    for place, said in enumerate(heads):
+        for line in _lines(said.pick(language), width - 2 * _EDGE, 16 if place == 0 else 12):
             parts.append(_text(_EDGE, y + 8, line, 16 if place == 0 else 12, INK if place == 0 else MUTED, bold=place == 0))
             y += 24 if place == 0 else _LINE
     for start in range(0, len(panels), columns):

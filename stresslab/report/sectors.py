@@ -141,7 +141,7 @@ def table(run: RunTables, estimates: Estimates, shares: Shares) -> Table | None:
         style="sectors",
         note=sentences([
             Phrase(
-                "Shares of sums over {n} paths; the smaller figure is one standard error of sampling (±). ",
+                "Shares of sums over {n} paths; the smaller figure is one standard error of sampling (±).",
                 "为{n}条路径合计的占比；小字为一倍抽样标准误（±）。",
             ).fill(n=f"{run.record['paths']:,}"),
             _WHAT, *_marks(run, rules),
