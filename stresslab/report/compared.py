@@ -10,7 +10,6 @@ from rich.table import Table
 
 from stresslab.estimate import TOTAL
 
-
 #: A small terminal has no room for single yuan.
 TEN_THOUSAND = 10_000.0
 
@@ -21,8 +20,8 @@ def print_compared(found: pd.DataFrame, first: str, second: str, console: Consol
         console.print(f"{one['key']}: {first} {_said(one['first'])}, {second} {_said(one['second'])}", highlight=False)
     console.print(f"A: {first}, B: {second}; the same paths, all platforms; money in 10,000 yuan, ratios and events in %", highlight=False)
     table = Table(box=None, padding=(0, 1))
-    for name in ("measure", "A", "B", "B − A", "± error", "B better", "B worse"):
-        table.add_column(name, justify="left" if name == "measure" else "right", no_wrap=name == "measure")
+    for name in ("measure", "A", "B", "B − A", "error", "better", "worse"):
+        table.add_column(name, justify="left" if name == "measure" else "right", no_wrap=True)
     for row in found[found["platform_id"] == TOTAL].to_dict("records"):
         if row["difference"] == 0 and row["better"] == row["worse"] == 0:
             continue
