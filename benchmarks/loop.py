@@ -13,6 +13,7 @@ laws, products that pass 64 bits. Valuation, calls, orders, fills, money and the
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from typing import Any
 
@@ -32,8 +33,11 @@ PPM = 1_000_000
 MOOD_ONE = 100_000_000
 WORD = 4_294_967_296
 
-# Division as numpy's spares a test for zero. No memory is taken inside, so nothing needs to be counted: that doubled the speed.
-compiled = numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+# Division as numpy's spares a test for zero. By default the loop is tuned as our kernels are: no memory is taken inside, so
+# references need not be counted, which an option that numba does not document switches off and which doubles the speed.
+# STRESSLAB_LOOP=plain leaves it to numba's documented options, as a user would write it.
+TUNED = os.environ.get("STRESSLAB_LOOP") != "plain"
+compiled = numba.njit(nogil=True, cache=TUNED, error_model="numpy", **({"_nrt": False} if TUNED else {}))
 
 #: What an account is in the course of a path, a column for each thing. `value` is A at the last mark; `call_day` is 0 without an
 #: open call, `answer_day` if no answer comes; the last day with a trigger and with an order; `begun`: a full sale was begun.

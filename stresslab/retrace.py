@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stresslab import engine
-from stresslab.kernels import layout
+from stresslab.kernels import layout, screen
 from stresslab.kernels import ledger as kinds
 from stresslab.ledger import ACCOUNT_DAY_COLUMNS, DAY_COLUMNS, EVENT_COLUMNS, Replay
 from stresslab.resolve import Resolved
@@ -57,13 +57,18 @@ def retrace(resolved: Resolved, seed: int, path: int, account: int = -1, events:
     opening = opening_prices(whole.log, whole.closing)
     if account < 0:
         return whole, opening
-    # Everybody is looked at on every day, so that each day of the account is told; no result depends on it.
-    terms = resolved.facts.terms._replace(watch_pct=100)
-    told = _tell(replace(resolved, facts=resolved.facts._replace(terms=terms)), seed, path, account, events)
+    told = _tell(replace(resolved, facts=watched(resolved.facts, account)), seed, path, account, events)
     said = differences(_outcomes(resolved, told.block), _outcomes(resolved, whole.block))
     if said:
         raise Disagreement("one account alone gives another outcome than all: " + "; ".join(said))
     return told, opening
+
+
+def watched(facts: layout.Facts, account: int) -> layout.Facts:
+    """The same facts, but one account is looked at on every day, so that each of its days is told; no result depends on it."""
+    cover = facts.cover.copy()
+    cover[account] = -screen.NO_PRICE
+    return facts._replace(cover=cover)
 
 
 def _tell(resolved: Resolved, seed: int, path: int, account: int, most: int) -> Told:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 import stresslab
@@ -24,7 +26,7 @@ from stresslab.book import demo_book, read_book
 from stresslab.faults import InputError
 
 BASE = Path(__file__).parent / "invalid" / "base"
-VERBS = ("demo", "init", "check", "run", "rate")
+VERBS = ("demo", "init", "check", "run", "rate", "replay")
 #: What takes long to import, and is needed by no help.
 HEAVY = ("numba", "numpy", "pandas", "pyarrow", "scipy", "dask", "distributed", "matplotlib", "arch", "rich", "jinja2")
 PROGRAM = [sys.executable, "-c", "from stresslab.cli import main; main()"]
@@ -206,6 +208,8 @@ def test_rate_wants_a_finished_run(said, tmp_path, place):
     (["run", "--paths", "many"], "Invalid value for '--paths': must be a whole number"),
     (["run", "--paths", "2.5"], "Invalid value for '--paths': must be a whole number"),
     (["run", "--fail-on", "never"], "Invalid value for '--fail-on': 'never' is not one of 'nothing', 'downgrade', 'failure'."),
+    (["replay", "run"], "Missing option '--path'."),
+    (["replay", "run", "--path", "0", "--rows", "-1"], "Invalid value for '--rows': "),
     (["run", "--lang", "fr"], "Invalid value for '--lang': 'fr' is not one of 'en', 'zh'."),
     (["run", "--scenarios", "severe"], "No such option: --scenarios"),
     (["run", "--book", "b", "--out", "o"], "Missing option '--scenario'."),
@@ -321,6 +325,7 @@ def test_no_color(place):
 
 @pytest.mark.parametrize("words", [
     ["check", "book"], ["check", "book", "--json"], ["rate", "run"],
+    ["replay", "run", "--path", "1", "--scenario", "crash-40"], ["replay", "run", "--path", "1", "--scenario", "crash-40", "--json"],
     ["run", "--book", "book", "--scenario", "baseline", "--scenario", "crash-40", "--out", "run", "--paths", "6"],
 ])
 def test_a_reader_that_goes_away_is_no_fault(words, place):
@@ -331,6 +336,94 @@ def test_a_reader_that_goes_away_is_no_fault(words, place):
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- replays ------------------------------------------------------------------------------------
+
+
+def test_a_path_is_told_to_people(said, place, tmp_path):
+    """Table on stdout, nothing on stderr, files where they were asked for."""
+    table, drawing = tmp_path / "new" / "path.csv", tmp_path / "path.svg"
+    code, out, err = said("replay", place / "run", "--path", 1, "--scenario", "crash-40", "--csv", table, "--svg", drawing)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "Path 1, given scenario crash-40"
+    assert "It agrees with the run to the last 厘." in lines
+    assert lines[-2:] == [f"table: {table}", f"picture: {drawing}"]
+    assert "margin call" in out
+    written = table.read_bytes()
+    assert written.startswith(b"\xef\xbb\xbfday,round,")
+    assert len(written.splitlines()) > 20
+    assert drawing.read_text(encoding="utf-8").startswith("<svg xmlns=")
+
+    code, out, err = said("replay", place / "run", "--path", 1, "--scenario", "crash-40", "--lang", "zh", "--rows", 5, "--csv", table)
+    assert (code, err) == (0, "")
+    assert "与原运行逐厘一致。" in out
+    assert re.search(r"^另有[\d,]+行：--rows 0 可全部显示。$", out, re.MULTILINE)
+    assert len(out.splitlines()) < 20
+    assert len(table.read_bytes().splitlines()) == len(written.splitlines())  # the CSV holds all rows, whatever is printed
+
+
+def test_an_account_is_told_to_programs(said, place):
+    code, out, err = said("replay", place / "run", "--path", 1, "--scenario", "crash-40", "--json", "--all")
+    assert (code, err) == (0, "")
+    whole = json.loads(out)
+    assert (whole["scenario"], whole["path"], whole["seed"], whole["agrees"], whole["account"]) == ("crash-40", 1, 1, True, None)
+    sellers = [e["account_id"] for e in whole["events"] if e["event"] == "fill"]
+    code, out, err = said("replay", place / "run", "--path", 1, "--scenario", "crash-40", "--json", "--account", sellers[0])
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["account"]["account_id"] == sellers[0]
+    fills = [e for e in found["events"] if e["event"] == "fill"]
+    assert fills == [e for e in whole["events"] if e["event"] == "fill" and e["account_id"] == sellers[0]]
+    assert {e["account_id"] for e in found["events"]} == {sellers[0], None}
+
+
+def test_without_a_scenario_a_run_of_one_is_replayed(said, place, tmp_path):
+    words = ["run", "--book", place / "book", "--scenario", "baseline", "--out", tmp_path / "r", "--paths", 1, "--quiet"]
+    assert said(*words)[0] == 0
+    code, out, err = said("replay", tmp_path / "r", "--path", 0)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "Path 0, scenario baseline: nothing is supposed"
+    code, out, err = said("replay", place / "run", "--path", 6)
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "options, path = '6': must be a whole number between 0 and 5; give a path of the run",
+        "options, scenario: the run has several scenarios; name one of baseline, crash-40",
+        "2 faults; nothing was written",
+    ]
+
+
+def test_a_replay_refuses_what_is_not_the_run(said, place, tmp_path):
+    words = ["--path", 0, "--scenario", "baseline"]
+    code, _, err = said("replay", tmp_path, *words)
+    assert code == 2
+    assert err.startswith(f"{tmp_path}: this folder holds no finished run; ")
+    book = shutil.copytree(place / "book", tmp_path / "book")
+    platforms = (book / "platforms.csv").read_text(encoding="utf-8")
+    (book / "platforms.csv").write_text(platforms.replace("P2", "P9"), encoding="utf-8")
+    for file in ("accounts", "claims", "funding"):
+        text = (book / f"{file}.csv").read_text(encoding="utf-8")
+        (book / f"{file}.csv").write_text(text.replace("P2", "P9"), encoding="utf-8")
+    code, out, err = said("replay", place / "run", *words, "--book", book)
+    assert (code, out) == (2, "")
+    assert err == (f"{book}: this is not the book of the run: something in it differs; give the book as it was, with --book FOLDER\n"
+                   "1 fault; nothing was written\n")
+    code, out, err = said("replay", place / "run", *words, "--csv", tmp_path, "--svg", tmp_path)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == f"options, csv = '{tmp_path}': is a folder; give the name of a file" or len(str(tmp_path)) > 60
+    assert err.splitlines()[-1] == "2 faults; nothing was written"
+
+
+def test_a_path_that_does_not_agree_exits_with_3(said, place, tmp_path):
+    run = shutil.copytree(place / "run", tmp_path / "run")
+    table = pq.read_table(run / "outcomes.parquet")
+    name, at = "sold_li", table.column_names.index("sold_li")
+    pq.write_table(table.set_column(at, table.schema.field(name), pc.add(table[name], 1)), run / "outcomes.parquet")
+    code, out, err = said("replay", run, "--path", 0, "--scenario", "crash-40", "--csv", tmp_path / "a.csv")
+    assert (code, out) == (3, "")
+    assert re.fullmatch(r"failed: path 0 does not agree with the run: sold_li of P1 is \d+, in the run \d+; .*\n", err)
+    assert not (tmp_path / "a.csv").exists()
 
 
 # --- runs that are repeated, refused, killed ----------------------------------------------------

@@ -33,7 +33,7 @@ from stresslab.scenario import read_scenario
 
 ROOT = Path(__file__).parent.parent
 ACCOUNTS, PATHS, SEED = 120, 20, 3
-RUN_TABLES = ("outcomes", "days", "accounts", "instruments")
+RUN_TABLES = ("outcomes", "days", "accounts", "instruments", "sectors")
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_the_order_of_rows_changes_no_byte(book: sl.Book, run_of_threads: sl.Run
         pd.testing.assert_frame_equal(mixed.tables[name][list(table.columns)], table)
     files = files_of(start(tmp_path / "permuted", tmp_path / "run"))
     told = [name for name in files if name.endswith(".parquet")]
-    assert sorted(told) == ["accounts.parquet", "days.parquet", "estimates.parquet", "instruments.parquet", "outcomes.parquet"]
+    assert sorted(told) == ["accounts.parquet", "days.parquet", "estimates.parquet", "instruments.parquet", "outcomes.parquet", "sectors.parquet"]
     for name in (*told, "rating.json"):
         assert files[name] == files_of(run_of_threads)[name], name
 
@@ -193,14 +193,14 @@ def test_tables_have_the_schemas_of_the_glossary(crash: Resolved) -> None:
     days, platforms = 60, 3
     rows = {
         "outcomes": PATHS * platforms, "days": PATHS * days * platforms, "accounts": ACCOUNTS,
-        "instruments": days * len(crash.instrument_ids),
+        "instruments": days * len(crash.instrument_ids), "sectors": PATHS * len(crash.sector_ids),
     }
     for name, table in made.items():
         assert table.schema.equals(glossary.schema(name), check_metadata=True), name
         assert table.num_rows == rows[name]
         assert set(table.column("scenario").to_pylist()) == {"crash-40"}
         keys = {"outcomes": ["path", "platform_id"], "days": ["path", "platform_id", "day"], "accounts": ["account_id"],
-                "instruments": ["instrument_id", "day"]}[name]
+                "instruments": ["instrument_id", "day"], "sectors": ["path", "sector"]}[name]
         assert not table.select(keys).to_pandas().duplicated().any()
 
 

@@ -170,8 +170,8 @@ def test_ratio_by_hand():
 
 
 def test_ratio_without_a_spread_or_a_whole_says_so():
-    parts = np.arange(1.0, 51.0)[:, None] * 1_234_567 + np.zeros(20)
-    same = ratio(parts, np.full((50, 20), 987_654_321.0))
+    parts = np.arange(1.0, 51.0)[:, None] * 123_456_789_012_345 + np.zeros(20)
+    same = ratio(parts, np.full((50, 20), 8_765_432_109_876_543.0))
     assert same.error.tolist() == [0] * 50  # not the rounding of twenty products
     one = ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
     assert one.value == 25

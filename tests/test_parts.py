@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def edges_of(data: Any, size: int, count: int) -> list[int]:
 def test_a_cut_world_equals_the_plain_twin(world: World, count: int, data: Any) -> None:
     facts, twins = facts_of(world), plain.run_path(world)
     edges = edges_of(data, len(world["accounts"]), count)
-    held = [Fixed(cascade.part_of(facts, a, b), world) for a, b in zip(edges, edges[1:], strict=False)]
+    held = [Fixed(cascade.part_of(facts, a, b), world) for a, b in pairwise(edges)]
 
     def ask(name: str, *given: Any) -> list[Any]:
         return [getattr(part, name)(*given) for part in held]

@@ -43,9 +43,10 @@ ACCOUNTS, PATHS, SEED, PATH = 120, 4, 3, 2
 class Small:
     """A path of a small world with a ledger of one account, or of all (−1)."""
 
-    def __init__(self, world: World, account: int = -1, most: int = 100_000, **terms: Any) -> None:
+    def __init__(self, world: World, account: int = -1, most: int = 100_000) -> None:
         self.facts = facts_of(world)
-        self.facts = self.facts._replace(terms=self.facts.terms._replace(**terms))
+        if account >= 0:
+            self.facts = retrace.watched(self.facts, account)
         fundamental, factor, closed = paths_of(world)
         self.state = state_of(self.facts, fundamental, closed)._replace(ledger=layout.new_ledger(most, account))
         self.story = layout.new_story(self.facts)
@@ -64,7 +65,20 @@ class Small:
 
 def daily(world: World, account: int) -> Small:
     """A path with everything that happens to one account, every day."""
-    return Small(world, account, watch_pct=100, crowd_pct=-1)
+    return Small(world, account)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(worlds())
+def test_every_day_with_a_debt_is_told(world: World) -> None:
+    """Also those of an account whose cash alone covers its debt."""
+    for n, start in enumerate(world["accounts"]):
+        log = daily(world, n).log
+        marks = log[(log["account"] == n) & (log["kind"] == kinds.MARK)]
+        last = len(world["fundamental"]) - 1
+        gone = log[(log["account"] == n) & (retrace.balances(log)[1] == 0)]
+        until = 0 if start["debt"] == 0 else int(gone["day"][0]) if gone.size else last
+        assert marks["day"].tolist() == list(range(1, until + 1))
 
 
 def of(log: Any, *wanted: int) -> int:

@@ -37,4 +37,4 @@ def _said(value: Any) -> str:
 
 
 def _number(value: float, unit: float) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value / unit:,.1f}"
+    return "-" if value is None or pd.isna(value) else f"{value / unit:,.1f}"
