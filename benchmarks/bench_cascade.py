@@ -449,7 +449,8 @@ def main() -> None:
     # The loop comes first: it is what the others are measured by.
     given.contenders = sorted(given.contenders.split(","), key=lambda name: name != LOOP)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    place = {"commit": commit, "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "loop": "tuned" if loop.TUNED else "plain"}
+    place = {"commit": commit, "machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    place["loop"] = "tuned" if loop.TUNED else "plain"
 
     def tell(**figures: object) -> None:
         print(json.dumps({"accounts": given.accounts} | figures | place), flush=True)

@@ -249,7 +249,7 @@ def _shortened(replay: Replay, rows: pd.DataFrame, shown: pd.DataFrame) -> Phras
 def _in_short(replay: Replay) -> pd.DataFrame:
     """The rows of a terminal: quiet days of an account as one, long lists of one kind in a round as one."""
     keys = ["day", "round", "event"]
-    short = _with_counts(replay.events)
+    short = _with_counts(replay.events[(replay.events["event"] != "interest") | (replay.events["money_li"] != 0)])
     chosen = pd.Series(False, index=short.index)
     if replay.account is None:
         # Orders, costs and repayments follow from the sales.
