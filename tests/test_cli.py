@@ -26,7 +26,7 @@ from stresslab.book import demo_book, read_book
 from stresslab.faults import InputError
 
 BASE = Path(__file__).parent / "invalid" / "base"
-VERBS = ("demo", "init", "check", "run", "rate", "replay")
+VERBS = ("demo", "init", "check", "run", "rate", "compare", "replay")
 #: What takes long to import, and is needed by no help.
 HEAVY = ("numba", "numpy", "pandas", "pyarrow", "scipy", "dask", "distributed", "matplotlib", "arch", "rich", "jinja2")
 PROGRAM = [sys.executable, "-c", "from stresslab.cli import main; main()"]

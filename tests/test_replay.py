@@ -188,6 +188,21 @@ def test_the_world_worked_by_hand() -> None:
     assert (order["money_li"], order["displaced_li"]) == (2_700_000, 0)
 
 
+def test_the_example_of_the_readme(tmp_path: Path) -> None:
+    """The table in the README, as a replay tells it."""
+    place = Path(__file__).parent.parent / "notebooks" / "one_account"
+    run = sl.run(place, [place / "scenario.toml"], paths=1, seed=1, out=tmp_path / "run")
+    events = sl.replay(run, path=0, account="A1").events
+    assert events[events["event"] == "call"][["day", "money_li"]].to_numpy().tolist() == [[4, 8_000_000]]
+    fills = events[events["event"] == "fill"]
+    assert fills["day"].tolist() == [6, 7, 8, 9, 10]
+    assert fills["shares"].tolist()[0] == 14_084
+    assert fills["money_li"].tolist()[0] == 107_038_400
+    assert events[events["event"] == "cost"]["money_li"].tolist()[0] == 85_631
+    rest = events[events["event"] == "repay"]
+    assert (rest["debt_li"].iloc[0], rest["debt_li"].iloc[-1], rest["collateral_li"].iloc[-1]) == (93_047_231, 29_524_491, 38_382_000)
+
+
 # --- a run --------------------------------------------------------------------------------------
 
 
