@@ -9,7 +9,7 @@ import plain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernel_worlds import hold_kernel, run_kernel
-from worlds import worlds
+from worlds import plain_account, plain_instrument, plain_world, worlds
 
 World = dict[str, Any]
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
@@ -34,3 +34,15 @@ def test_an_independent_bookkeeper_balances_every_path(world: World) -> None:
 @given(worlds())
 def test_the_holding_loss_equals_the_twin(world: World) -> None:
     assert hold_kernel(world) == plain.loss_holding(world)
+
+
+def test_the_first_carry_is_zero() -> None:
+    """(M-12) 3,649,999 厘 at 1 bp owe nothing for one day: one more unit of carry would make it 1 厘."""
+    layer = {"amount": 3_649_999, "rate_bp": 1, "rate_after_bp": 1, "switch_day": 0, "seniority": 1}
+    loan = plain_account(3_649_999, {0: 1}, rate_bp=1, rate_after_bp=1)
+    share = plain_instrument(100_000_000)
+    world = plain_world([share], [[100_000_000], [100_000_000]], [loan], platform={"funding": [layer], "cash": 3_649_999})
+    told = run_kernel(world)["platforms"][0]
+    assert (told["funding_interest_li"], told["loan_interest_li"]) == (0, 0)
+    layer["amount"] += 1
+    assert run_kernel(world)["platforms"][0]["funding_interest_li"] == 1
