@@ -22,15 +22,17 @@ def main(lines: Path, picture: Path) -> None:
     from matplotlib import pyplot as plt
 
     found: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    kind = ""
     for line in lines.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        if row.get("bench") == "cascade" and row.get("threads", 1) == 1 and row["contender"] in ("product", "loop"):
+        if row["bench"] == "cascade" and row["contender"] in ("product", "loop"):
             found[row["contender"], row["shock_pct"]][row["accounts"]] = row["cpu_ms_per_path"]
+            kind = row["loop"]
     figure, panel = plt.subplots(figsize=(7, 4.5))
     for (name, fall), points in sorted(found.items()):
         at = sorted(points)
-        style = {"product": "-o", "loop": "--s"}[name]
-        panel.plot(at, [points[n] for n in at], style, label=f"{'stresslab' if name == 'product' else 'plain loop'}, -{fall}%", markersize=4)
+        name, style = {"product": ("stresslab", "-o"), "loop": (f"{kind} loop", "--s")}[name]
+        panel.plot(at, [points[n] for n in at], style, label=f"{name}, -{fall}%", markersize=4)
     panel.set(xscale="log", yscale="log", xlabel="accounts", ylabel="ms a path, one thread", title="Cost of a path of 60 days")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8, ncol=2)

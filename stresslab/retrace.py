@@ -224,9 +224,8 @@ def _quotes(log: Records, opening: I64) -> tuple[I64, I64]:
     """The prices quoted after each event: a number for each event, and the prices of each number × instruments."""
     moves = np.isin(log["kind"], (kinds.PRICE, kinds.RATIONED))
     new_day = np.diff(log["day"].astype(np.int64), prepend=-1) != 0
-    new_round = np.diff(log["round"].astype(np.int64), prepend=-1) != 0
     moved_before = np.concatenate([[False], moves[:-1]])
-    starts = new_day | (moves & (~moved_before | new_round))
+    starts = new_day | (moves & ~moved_before)
     version = np.cumsum(starts) - 1
     prices = np.zeros((int(starts.sum()), opening.shape[1]), np.int64)
     at = np.flatnonzero(starts)
@@ -235,6 +234,7 @@ def _quotes(log: Records, opening: I64) -> tuple[I64, I64]:
         stop = at[number + 1] if number + 1 < at.size else log.size
         told = log[place:stop]
         told = told[moves[place:stop]]
+        # Of several prices of one instrument the last one stands.
         prices[number, told["instrument"]] = told["price"]
     return version, prices
 

@@ -105,6 +105,24 @@ def test_events_explain_every_account_to_the_last_li(world: World) -> None:
             assert held["shares"] - sold == end["shares"][place]
 
 
+def step_by_step(path: Small, start: dict[str, Any], account: int, opening: Any) -> list[int]:
+    """What an account's cash and shares are worth after each event, one event after the other; 0 where it is not the account's."""
+    held = {p["instrument"]: p["shares"] for p in start["positions"]}
+    cash, day, quoted, worth = start["cash"], 0, [], []
+    paying = {kinds.ANSWER: 1, kinds.FILL: 1, kinds.COST: -1, kinds.REPAY: -1, kinds.REPAY_CASH: -1}
+    for e in path.log:
+        if e["day"] != day:
+            day, quoted = int(e["day"]), opening[e["day"]].tolist()
+        if e["kind"] in (kinds.PRICE, kinds.RATIONED):
+            quoted[e["instrument"]] = int(e["price"])
+        if e["account"] == account:
+            cash += paying.get(int(e["kind"]), 0) * int(e["money"])
+            if e["kind"] == kinds.FILL:
+                held[int(e["instrument"])] -= int(e["shares"])
+        worth.append(cash + sum(n * quoted[i] for i, n in held.items()) if e["account"] == account else 0)
+    return worth
+
+
 @settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(worlds())
 def test_what_an_account_has_after_each_event_follows_from_the_event(world: World) -> None:
@@ -116,6 +134,7 @@ def test_what_an_account_has_after_each_event_follows_from_the_event(world: Worl
         collateral = retrace.collateral_after(path.log, path.facts, opening, cash)
         mine = path.log["account"] == n
         assert not collateral[~mine].any()
+        assert collateral.tolist() == step_by_step(path, start, n, opening)
         has, owes = start["cash"], start["debt"]
         for e, c, d, a in zip(path.log[mine], cash[mine], debt[mine], collateral[mine], strict=True):
             money = int(e["money"])
@@ -245,6 +264,17 @@ def test_every_path_of_a_run_can_be_replayed(scenario: str, made: sl.Run) -> Non
         assert again.days["sold_li"].sum() == held["sold_li"].sum()
 
 
+def test_days_of_a_path_are_those_of_the_run(made: sl.Run, path: sl.Replay) -> None:
+    held = made.table("days").query("scenario == 'severe' and path == @PATH and platform_id == 'P1'")
+    days = path.days.iloc[1:]
+    assert (days["locked"] + days["closed"]).tolist() == held["locked"].tolist()
+    assert days["closed"].sum() == (path.events["event"] == "closed").sum() > 0
+    assert days["locked"].sum() == (path.events["event"] == "locked").sum() > 0
+    for name in ("factor_ppm", "basket_fundamental_ppm", "basket_quoted_ppm"):
+        assert days[name].tolist() == held[name].tolist()
+        assert path.days[name].iloc[0] == 1_000_000
+
+
 def test_one_account_is_told_as_in_the_whole_path(path: sl.Replay, life: sl.Replay) -> None:
     assert life.account is not None
     name = life.account["account_id"]
@@ -273,6 +303,11 @@ def test_days_and_marks_agree(life: sl.Replay) -> None:
     assert life.account_days is not None
     assert list(life.account_days) == list(ledger.ACCOUNT_DAY_COLUMNS)
     assert list(life.days) == list(ledger.DAY_COLUMNS)
+    assert life.account is not None
+    book = demo_book(ACCOUNTS).tables
+    held = book["positions"].query("account_id == @life.account['account_id']").merge(book["instruments"], on="instrument_id")
+    first = life.account["cash_li"] + int((held["shares"] * held["price_li"]).sum())
+    assert life.account_days.iloc[0].tolist()[1:5] == [first, life.account["debt_li"], first, life.account["debt_li"]]
     marks = life.events[life.events["event"] == "mark"]
     days = life.account_days.set_index("day").loc[marks["day"]]
     assert len(marks) > 20
