@@ -288,7 +288,7 @@ def baseline(house: House, stages: tuple[int, ...], least: float) -> list[float]
     return limits
 
 
-def trial(todo: list[Mutant], options: argparse.Namespace, reasons: dict[tuple[str, str], str]) -> dict[str, dict[str, object]]:
+def trial(untried: list[Mutant], options: argparse.Namespace, reasons: dict[tuple[str, str], str]) -> dict[str, dict[str, object]]:
     """Try the mutants, several at a time; write and return the results."""
     stages = tuple(options.examples)
     results: dict[str, dict[str, object]] = {}
@@ -317,10 +317,10 @@ def trial(todo: list[Mutant], options: argparse.Namespace, reasons: dict[tuple[s
                 out.write(json.dumps(result, ensure_ascii=False) + "\n")
                 out.flush()
                 excuse = " (justified)" if end == "survived" and (mutant.function, mutant.change) in reasons else ""
-                print(f"{len(results)}/{len(todo)} {end}{excuse}: {told(result)}", flush=True)
+                print(f"{len(results)}/{len(untried)} {end}{excuse}: {told(result)}", flush=True)
 
         with ThreadPoolExecutor(options.jobs) as pool:
-            list(pool.map(attempt, todo))
+            list(pool.map(attempt, untried))
     return results
 
 
@@ -361,9 +361,9 @@ def main() -> int:
         return 0
     reasons = justified()
     results = known(options.out, options.again)
-    todo = [m for m in mutants if m.key not in results]
-    if todo:
-        results |= trial(todo, options, reasons)
+    untried = [m for m in mutants if m.key not in results]
+    if untried:
+        results |= trial(untried, options, reasons)
     mine = [results[m.key] for m in mutants]
     ends = Counter(str(result["end"]) for result in mine)
     survivors = [result for result in mine if result["end"] == "survived"]
