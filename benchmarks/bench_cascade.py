@@ -37,7 +37,7 @@ import numpy as np
 import peers
 from numpy.typing import NDArray
 
-from stresslab.kernels import cascade, draws, layout, liquidity, returns, screen
+from stresslab.kernels import cascade, draws, factors, layout, liquidity, noise, returns, screen
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -170,13 +170,14 @@ def make_book(accounts: int) -> layout.Facts:
 
 def market_of(instrument: Any, shock_pct: int, shape: str) -> returns.MarketTerms:
     """A market of 22% volatility a year that has lost ``shock_pct`` on the trough day; 0 leaves it alone."""
-    shapes = {"gap": returns.SHAPE_GAP, "ramp": returns.SHAPE_RAMP, "bridge": returns.SHAPE_BRIDGE}
+    shapes = {"gap": factors.SHAPE_GAP, "ramp": factors.SHAPE_RAMP, "bridge": factors.SHAPE_BRIDGE}
     return returns.MarketTerms(
         price=instrument["price"].copy(), tick=instrument["tick"].copy(), beta=0.7 + 0.6 * uniforms(INSTRUMENTS, 19),
         sector=np.arange(INSTRUMENTS) % SECTORS, sector_loading=np.ones(INSTRUMENTS),
         own_sd=0.008 + 0.014 * uniforms(INSTRUMENTS, 20), rate_beta=np.zeros(INSTRUMENTS), sector_sd=np.full(SECTORS, 0.006),
-        factor_sd=0.22 / math.sqrt(252), factor_drift=0.0, shape=shapes[shape] if shock_pct else returns.SHAPE_NONE,
-        trough_day=TROUGH, log_depth=math.log(1 - shock_pct / 100), flat_after=False, rate_shock=np.zeros(DAYS + 1),
+        law=factors.FactorLaw(factors.LAW_GBM, 0.22 / math.sqrt(252), 0.0), crash=factors.Crash(
+            shapes[shape] if shock_pct else factors.SHAPE_NONE, TROUGH, math.log(1 - shock_pct / 100), False),
+        wanted=np.ones(noise.LEAD_FACTORS + SECTORS, np.uint8), rate_shock=np.zeros(DAYS + 1),
     )
 
 
@@ -184,9 +185,11 @@ def draw_paths(instrument: Any, shock_pct: int, shape: str, count: int) -> Paths
     """The prices of paths 0 to count − 1."""
     market = market_of(instrument, shock_pct, shape)
     fundamental, factor = np.zeros((count, DAYS + 1, INSTRUMENTS), np.int64), np.zeros((count, DAYS + 1))
-    sectors, own = np.zeros(SECTORS), np.zeros(INSTRUMENTS)
+    levels, room = returns.new_levels(market), noise.new_noise(DAYS, SECTORS, INSTRUMENTS)
     for path in range(count):
-        returns.fundamental_prices(fundamental[path], factor[path], sectors, own, market, SEED, path)
+        noise.draw_noise(room, market.wanted, SEED, path)
+        returns.fundamental_prices(fundamental[path], levels, market, room, SEED, path)
+        factor[path] = levels.market
     factor_bp = np.floor(np.exp(factor) * 1_000_000 + 0.5).astype(np.int64) // 100
     return Paths(fundamental, factor_bp, np.zeros((DAYS + 1, INSTRUMENTS), np.uint8))
 

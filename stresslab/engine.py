@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stresslab import glossary
-from stresslab.kernels import cascade, closures, layout, liquidity, returns, screen
+from stresslab.kernels import cascade, closures, layout, liquidity, noise, returns, screen
 from stresslab.resolve import Resolved
 
 PPM = 1_000_000
@@ -97,13 +97,12 @@ class Runner:
         self.story, self.plain_story = layout.new_story(facts), layout.new_story(facts)
         days, stocks = facts.terms.calendar.size, facts.instrument.size
         self.group = max(1, min(most, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
-        self.factor = np.zeros(days)
+        self.noise = noise.new_noise(days - 1, resolved.market.sector_sd.size, stocks)
+        self.levels = returns.new_levels(resolved.market)
         self.factor_ppm = np.zeros((self.group, days), np.int64)
         self.fundamental = np.zeros((self.group, days, stocks), np.int64)
         self.closed = np.zeros((self.group, days, stocks), np.uint8)
         self.bound = np.zeros((self.group, stocks, layout.LANES), np.float32)
-        self.sector_level = np.zeros(resolved.market.sector_sd.size)
-        self.own_level = np.zeros(stocks)
         self.holding = np.zeros(facts.platform.size, np.int64)
 
     def draw(self, first: int, stop: int) -> range:
@@ -111,8 +110,9 @@ class Runner:
         self.state.lowest[:] = screen.NO_PRICE
         for lane, path in enumerate(range(first, stop)):
             prices, closed = self.fundamental[lane], self.closed[lane]
-            returns.fundamental_prices(prices, self.factor, self.sector_level, self.own_level, self.resolved.market, self.seed, path)
-            self.factor_ppm[lane] = np.floor(np.exp(self.factor) * PPM + 0.5)
+            noise.draw_noise(self.noise, self.resolved.market.wanted, self.seed, path)
+            returns.fundamental_prices(prices, self.levels, self.resolved.market, self.noise, self.seed, path)
+            self.factor_ppm[lane] = np.floor(np.exp(self.levels.market) * PPM + 0.5)
             closures.closed_days(closed, self.resolved.closed, *self.resolved.suspensions, self.seed, path, self.factor_ppm[lane] // 100)
             screen.guess_bounds(prices, closed, self.facts, self.bound[lane], self.state.lowest, lane)
         screen.list_accounts(self.facts, self.state)

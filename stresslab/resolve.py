@@ -16,7 +16,7 @@ from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
-from stresslab.kernels import cascade, layout, liquidity, prices, returns
+from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices, returns
 from stresslab.kernels.closures import Suspensions
 from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.files import Loading, Market
@@ -37,7 +37,7 @@ _IMPACTS = {
     "none": liquidity.IMPACT_NONE, "sqrt": liquidity.IMPACT_SQRT, "linear": liquidity.IMPACT_LINEAR,
     "exponential": liquidity.IMPACT_EXPONENTIAL, "almgren": liquidity.IMPACT_ALMGREN,
 }
-_SHAPES = {"gap": returns.SHAPE_GAP, "ramp": returns.SHAPE_RAMP, "bridge": returns.SHAPE_BRIDGE}
+_SHAPES = {"gap": factors.SHAPE_GAP, "ramp": factors.SHAPE_RAMP, "bridge": factors.SHAPE_BRIDGE}
 
 
 @dataclass(frozen=True)
@@ -176,20 +176,28 @@ def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: 
         own[at] = math.sqrt(max(rest, 0.0))
     model = scenario.market.model or market.market.model
     day = 0.0 if model == "deterministic" else scenario.market.volatility_multiplier / math.sqrt(DAYS_OF_YEAR)
-    crash = scenario.market.crash
     shocks = np.zeros(scenario.days + 1)
     if scenario.rates:
         shocks[scenario.rates.day:] = shock_bp(scenario) / 10_000
+    law = factors.FactorLaw(
+        factors.LAW_GBM, factor_year * day, 0.0 if model == "deterministic" else market.market.drift_pct / 100 / DAYS_OF_YEAR)
+    wanted = np.zeros(noise.LEAD_FACTORS + len(sectors), np.uint8)
+    wanted[noise.LEAD_MARKET] = law.sd > 0
+    wanted[noise.LEAD_FACTORS:] = sector_year > 0
     return returns.MarketTerms(
         price=stocks["price_li"].to_numpy(np.int64), tick=np.array([r.tick_li for r in rules], np.int64),
         beta=np.array([r[0] for r in rows]), sector=np.array([sectors.index(s) for s in stocks["sector"]], np.int64),
         sector_loading=np.array([r[1] for r in rows]), own_sd=own * day,
-        rate_beta=given(stocks, "rate_beta", 0.0).to_numpy(np.float64), sector_sd=sector_year * day, factor_sd=factor_year * day,
-        factor_drift=0.0 if model == "deterministic" else market.market.drift_pct / 100 / DAYS_OF_YEAR,
-        shape=_SHAPES[crash.shape] if crash else returns.SHAPE_NONE, trough_day=crash.trough_day if crash else 0,
-        log_depth=math.log(1.0 - crash.depth_pct / 100) if crash else 0.0, flat_after=bool(crash and crash.after == "flat"),
-        rate_shock=shocks,
+        rate_beta=given(stocks, "rate_beta", 0.0).to_numpy(np.float64), sector_sd=sector_year * day, law=law, crash=_crash(scenario),
+        wanted=wanted, rate_shock=shocks,
     )
+
+
+def _crash(scenario: Scenario) -> factors.Crash:
+    crash = scenario.market.crash
+    if crash is None:
+        return factors.Crash(factors.SHAPE_NONE, 0, 0.0, False)
+    return factors.Crash(_SHAPES[crash.shape], crash.trough_day, math.log(1.0 - crash.depth_pct / 100), crash.after == "flat")
 
 
 def _check_rates(book: Book, scenario: Scenario, loans: _Loans, faults: list[Fault]) -> None:

@@ -19,7 +19,7 @@ from worlds import plain_account, plain_instrument, plain_world
 
 from stresslab.book import Book
 from stresslab.engine import run_block
-from stresslab.kernels import cascade, kernel, layout, returns, screen
+from stresslab.kernels import cascade, kernel, layout, noise, returns, screen
 from stresslab.market import Market
 from stresslab.market.files import MarketFactor
 from stresslab.resolve import Resolved, resolve
@@ -43,11 +43,12 @@ CASES = [
 
 @kernel
 def loop(
-    loss: I64, fundamental: I64, factor: F64, level: F64, by_platform: I64, facts: layout.Facts, state: layout.State,
+    loss: I64, fundamental: I64, levels: returns.Levels, room: noise.Noise, by_platform: I64, facts: layout.Facts, state: layout.State,
     market: returns.MarketTerms, seed: int,
 ) -> None:
     for path in range(loss.size):
-        returns.fundamental_prices(fundamental, factor, level[0], level[1], market, seed, path)
+        noise.draw_noise(room, market.wanted, seed, path)
+        returns.fundamental_prices(fundamental, levels, market, room, seed, path)
         cascade.hold(fundamental, facts, state, by_platform)
         loss[path] = by_platform[0]
 
@@ -58,7 +59,8 @@ def losses(r: Resolved, paths: int) -> I64:
     loss, fundamental = np.zeros(paths, np.int64), np.zeros((days, 1), np.int64)
     state = layout.new_state(r.facts)
     screen.list_all(state)
-    loop(loss, fundamental, np.zeros(days), np.zeros((2, 1)), np.zeros(1, np.int64), r.facts, state, r.market, 1)
+    levels, room = returns.new_levels(r.market), noise.new_noise(days - 1, r.market.sector_sd.size, 1)
+    loop(loss, fundamental, levels, room, np.zeros(1, np.int64), r.facts, state, r.market, 1)
     return loss
 
 

@@ -85,7 +85,7 @@ def test_words_are_philox_at_slot_day_stream_path(seed: int, path: int, day: int
 
 def test_streams_keep_their_numbers() -> None:
     """(M-5) They are part of every published result."""
-    found = (draws.STREAM_MARKET, draws.STREAM_SECTORS, draws.STREAM_OWN, draws.STREAM_ANSWERS, draws.STREAM_DEMO)
+    found = (draws.STREAM_MARKET, draws.STREAM_FACTORS, draws.STREAM_OWN, draws.STREAM_ANSWERS, draws.STREAM_DEMO)
     assert found == (0, 1, 2, 3, 4)
 
 
@@ -220,7 +220,7 @@ def test_neighbouring_paths_days_and_slots_are_uncorrelated(axis: int, lag: int)
 
 def test_streams_seeds_and_axes_are_uncorrelated() -> None:
     x = leading(0)
-    for other in (leading(0, stream=draws.STREAM_SECTORS), leading(0, seed=6), leading(0, seed=5 + 2**32), leading(1)):
+    for other in (leading(0, stream=draws.STREAM_FACTORS), leading(0, seed=6), leading(0, seed=5 + 2**32), leading(1)):
         assert_uncorrelated(x[1:], other[1:])
 
 

@@ -25,9 +25,19 @@ from scipy.special import ndtr
 
 from stresslab.book import demo_book
 from stresslab.faults import InputError
-from stresslab.kernels import draws, kernel, returns
+from stresslab.kernels import draws, kernel, noise, returns
 from stresslab.kernels.closures import chance_bp, closed_days
-from stresslab.kernels.returns import SHAPE_BRIDGE, SHAPE_GAP, SHAPE_NONE, SHAPE_RAMP, MarketTerms
+from stresslab.kernels.factors import (
+    LAW_GBM,
+    SHAPE_BRIDGE,
+    SHAPE_GAP,
+    SHAPE_NONE,
+    SHAPE_RAMP,
+    Crash,
+    FactorLaw,
+    factor_path,
+)
+from stresslab.kernels.returns import MarketTerms
 from stresslab.market import (
     Market,
     calibrate,
@@ -47,37 +57,43 @@ compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes
 SHAPES = {"gap": SHAPE_GAP, "ramp": SHAPE_RAMP, "bridge": SHAPE_BRIDGE}
 
 
-def terms(days: int, **changes: object) -> MarketTerms:
-    """Return a market of one instrument that follows the factor, without crash, drift, own noise or rates."""
+def terms(days: int, sd: float = 0.01, drift: float = 0.0, **changes: object) -> MarketTerms:
+    """Return a market of one instrument that follows the factor, without crash, own noise or rates."""
     base = MarketTerms(
         price=np.array([10**8]), tick=np.array([1]), beta=np.ones(1), sector=np.zeros(1, np.int64),
-        sector_loading=np.zeros(1), own_sd=np.zeros(1), rate_beta=np.zeros(1), sector_sd=np.zeros(1), factor_sd=0.01,
-        factor_drift=0.0, shape=SHAPE_NONE, trough_day=0, log_depth=0.0, flat_after=False, rate_shock=np.zeros(days + 1),
+        sector_loading=np.zeros(1), own_sd=np.zeros(1), rate_beta=np.zeros(1), sector_sd=np.zeros(1), law=FactorLaw(LAW_GBM, sd, drift),
+        crash=Crash(SHAPE_NONE, 0, 0.0, False), wanted=np.ones(noise.LEAD_FACTORS + 1, np.uint8), rate_shock=np.zeros(days + 1),
     )
-    return base._replace(**changes)
+    m = base._replace(**changes)
+    return m._replace(wanted=np.ones(noise.LEAD_FACTORS + m.sector_sd.size, np.uint8))
 
 
-def crash(days: int, shape: str, depth: float, trough_day: int, **changes: object) -> MarketTerms:
-    return terms(days, shape=SHAPES[shape], log_depth=math.log(1 - depth), trough_day=trough_day, **changes)
+def crash(days: int, shape: str, depth: float, trough_day: int, flat: bool = False, **changes: object) -> MarketTerms:
+    return terms(days, crash=Crash(SHAPES[shape], trough_day, math.log(1 - depth), flat), **changes)
+
+
+def room_of(m: MarketTerms) -> noise.Noise:
+    return noise.new_noise(m.rate_shock.size - 1, m.sector_sd.size, m.price.size)
 
 
 @kernel
-def many_factors(out: F64, m: MarketTerms, seed: int) -> None:
+def many_factors(out: F64, m: MarketTerms, room: noise.Noise, seed: int) -> None:
     """Fill each row of ``out`` with the factor's path of that number."""
     for path in range(out.shape[0]):
-        returns.factor_path(out[path], m, seed, path)
+        noise.draw_noise(room, m.wanted, seed, path)
+        factor_path(out[path], m.law, m.crash, room.leading, seed, path)
 
 
 def factors(m: MarketTerms, paths: int, seed: int = 1) -> F64:
     out = np.zeros((paths, m.rate_shock.size))
-    many_factors(out, m, seed)
+    many_factors(out, m, room_of(m), seed)
     return out
 
 
 def prices_of(m: MarketTerms, seed: int, path: int) -> NDArray[np.int64]:
-    days = m.rate_shock.size
-    out = np.zeros((days, m.price.size), np.int64)
-    returns.fundamental_prices(out, np.zeros(days), np.zeros(m.sector_sd.size), np.zeros(m.price.size), m, seed, path)
+    out, room = np.zeros((m.rate_shock.size, m.price.size), np.int64), room_of(m)
+    noise.draw_noise(room, m.wanted, seed, path)
+    returns.fundamental_prices(out, returns.new_levels(m), m, room, seed, path)
     return out
 
 
@@ -98,11 +114,12 @@ def test_the_factor_stands_on_its_depth_on_the_trough_day(
     seed: int, path: int, shape: str, depth_bp: int, trough: int, flat: bool
 ) -> None:
     """(M-9) ln(1 − d) to the last bit, whatever the noise, the drift and the shape."""
-    m = crash(20, shape, depth_bp / 10_000, trough, flat_after=flat, factor_sd=0.05, factor_drift=0.001)
-    out = np.zeros(21)
-    returns.factor_path(out, m, seed, path)
+    m = crash(20, shape, depth_bp / 10_000, trough, flat=flat, sd=0.05, drift=0.001)
+    out, room = np.zeros(21), room_of(m)
+    noise.draw_noise(room, m.wanted, seed, path)
+    factor_path(out, m.law, m.crash, room.leading, seed, path)
     assert out[0] == 0.0
-    assert out[trough] == m.log_depth == math.log(1 - depth_bp / 10_000)
+    assert out[trough] == m.crash.log_depth == math.log(1 - depth_bp / 10_000)
 
 
 def test_a_gap_is_free_until_the_day_before() -> None:
@@ -126,17 +143,17 @@ def test_a_bridge_is_the_free_path_bent_to_its_end() -> None:
     t = np.arange(17)
     bent = free[:, :17] + t / 16 * (math.log(0.6) - free[:, 16:17])
     assert np.allclose(bridge[:, :17], bent, rtol=0, atol=1e-14)
-    drifting = factors(crash(20, "bridge", 0.4, 16, factor_drift=-0.003), 50)
+    drifting = factors(crash(20, "bridge", 0.4, 16, drift=-0.003), 50)
     assert np.allclose(drifting[:, :17], bridge[:, :17], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))
 def test_after_the_trough_the_factor_is_flat_or_free(shape: str) -> None:
     """(M-9) Flat stays on the depth; free takes the steps that the free factor takes."""
-    free = factors(terms(20, factor_drift=0.002), 50)
-    flat = factors(crash(20, shape, 0.4, 12, flat_after=True, factor_drift=0.002), 50)
+    free = factors(terms(20, drift=0.002), 50)
+    flat = factors(crash(20, shape, 0.4, 12, flat=True, drift=0.002), 50)
     assert (flat[:, 12:] == math.log(0.6)).all()
-    on = factors(crash(20, shape, 0.4, 12, factor_drift=0.002), 50)
+    on = factors(crash(20, shape, 0.4, 12, drift=0.002), 50)
     assert np.allclose(np.diff(on[:, 12:]), np.diff(free[:, 12:]), rtol=0, atol=1e-14)
 
 
@@ -149,7 +166,7 @@ def test_after_the_trough_the_factor_is_flat_or_free(shape: str) -> None:
 def test_mean_price_of_a_bridge_half_way(depth: float, mean: float, days: int) -> None:
     """σ = 30%, T = 1, given the price at T: E[S(T/2)] = √(1 − d) exp(σ² T / 8), on any grid."""
     assert math.exp(math.log(1 - depth) / 2 + 0.3**2 / 8) == pytest.approx(mean, abs=5e-11)
-    m = crash(days, "bridge", depth, days, factor_sd=0.3 / math.sqrt(days))
+    m = crash(days, "bridge", depth, days, sd=0.3 / math.sqrt(days))
     assert_within(np.exp(factors(m, 40_000)[:, days // 2]), mean)
 
 
@@ -158,7 +175,7 @@ def test_mean_price_of_a_bridge_half_way(depth: float, mean: float, days: int) -
 def test_mean_and_variance_of_a_log_bridge(day: int) -> None:
     """Mean (t / T) ln(1 − d), variance σ² t (T − t) / T."""
     sigma, days, end = 0.3, 8, math.log(0.6)
-    m = crash(days, "bridge", 0.4, days, factor_sd=sigma / math.sqrt(days))
+    m = crash(days, "bridge", 0.4, days, sd=sigma / math.sqrt(days))
     level = factors(m, 40_000)[:, day]
     at = day / days
     assert_within(level, at * end)
@@ -170,7 +187,7 @@ def test_mean_and_variance_of_a_log_bridge(day: int) -> None:
 def test_covariance_of_a_log_bridge(early: int, late: int) -> None:
     """σ² s (T − t) / T for s before t: a bridge forgets as the law says, not only at one day."""
     sigma, days, end = 0.3, 8, math.log(0.6)
-    m = crash(days, "bridge", 0.4, days, factor_sd=sigma / math.sqrt(days))
+    m = crash(days, "bridge", 0.4, days, sd=sigma / math.sqrt(days))
     off = factors(m, 40_000) - np.arange(days + 1) / days * end
     assert_within(off[:, early] * off[:, late], sigma**2 * early / days * (1 - late / days))
 
@@ -184,7 +201,7 @@ def test_lowest_point_of_a_bridge() -> None:
     b, end, sigma, days = math.log(0.6), math.log(0.8), 0.3, 400
     assert math.exp(-2 * b * (b - end) / sigma**2) == pytest.approx(0.03817116161, abs=5e-12)
     seen = b - 0.5825971579 * sigma / math.sqrt(days)
-    m = crash(days, "bridge", 0.2, days, factor_sd=sigma / math.sqrt(days))
+    m = crash(days, "bridge", 0.2, days, sd=sigma / math.sqrt(days))
     low = factors(m, 20_000).min(axis=1)
     assert_within((low <= b).astype(float), math.exp(-2 * seen * (seen - end) / sigma**2))
 
@@ -206,7 +223,7 @@ def test_probability_of_a_terminal_fall(sigma: float, years: float, depth: float
     nu, root = 0.05 - sigma**2 / 2, sigma * math.sqrt(years)
     assert ndtr((math.log(1 - depth) - nu * years) / root) == pytest.approx(probability, rel=1e-7)
     steps = 4
-    m = terms(steps, factor_sd=root / math.sqrt(steps), factor_drift=nu * years / steps)
+    m = terms(steps, sd=root / math.sqrt(steps), drift=nu * years / steps)
     fell = factors(m, 200_000)[:, -1] <= math.log(1 - depth)
     assert abs(fell.mean() - probability) < 3 * math.sqrt(probability * (1 - probability) / fell.size)
 
@@ -218,7 +235,7 @@ def test_probability_of_a_terminal_fall(sigma: float, years: float, depth: float
 def test_probability_of_a_lowest_daily_close(sigma: float, depth: float, probability: float) -> None:
     """μ = 5%, T = 1, 252 daily closes: P(min S ≤ (1 − d) S(0)). A terminal fall of 40% at σ = 40% has only 0.115."""
     days = 252
-    m = terms(days, factor_sd=sigma / math.sqrt(days), factor_drift=(0.05 - sigma**2 / 2) / days)
+    m = terms(days, sd=sigma / math.sqrt(days), drift=(0.05 - sigma**2 / 2) / days)
     fell = factors(m, 20_000).min(axis=1) <= math.log(1 - depth)
     assert abs(fell.mean() - probability) < 3 * math.sqrt(probability * (1 - probability) / fell.size)
 
@@ -234,7 +251,7 @@ def panel() -> tuple[F64, F64]:
     """Daily log returns of the factor, and of four instruments in two sectors, over many paths."""
     m = terms(
         DAYS, price=np.full(4, 10**8), tick=np.ones(4, np.int64), beta=BETA, sector=np.array([0, 0, 1, 1]),
-        sector_loading=LOADING, own_sd=OWN_SD, rate_beta=np.zeros(4), sector_sd=np.array([0.012, 0.02]), factor_sd=0.015,
+        sector_loading=LOADING, own_sd=OWN_SD, rate_beta=np.zeros(4), sector_sd=np.array([0.012, 0.02]), sd=0.015,
     )
     steps = [np.diff(np.log(prices_of(m, 1, path)), axis=0) for path in range(PATHS)]
     return np.diff(factors(m, PATHS)).ravel(), np.concatenate(steps)
@@ -290,26 +307,26 @@ def test_own_noise_is_four_to_a_counter() -> None:
 
     five, six = prices_of(market(5), 9, 4), prices_of(market(6), 9, 4)
     assert np.array_equal(six[:, :5], five)
-    noise = [draws.four_normals(9, 4, 1, draws.STREAM_OWN, slot) for slot in (0, 1)]
-    expected = [math.floor(10**8 * math.exp(0.02 * noise[i // 4][i % 4]) + 0.5) for i in range(5)]
+    drawn = [draws.four_normals(9, 4, 1, draws.STREAM_OWN, slot) for slot in (0, 1)]
+    expected = [math.floor(10**8 * math.exp(0.02 * float(np.float32(drawn[i // 4][i % 4]))) + 0.5) for i in range(5)]
     assert five[1].tolist() == expected
 
 
 def test_a_path_owes_nothing_to_the_path_before() -> None:
     """(M-5) In any order, in the same scratch, every path is what it is alone."""
     m = resolve(demo_book(60), shipped_market(), read_scenario("crash-40")).market
-    out, factor = np.zeros((m.rate_shock.size, m.price.size), np.int64), np.zeros(m.rate_shock.size)
-    scratch = np.zeros(m.sector_sd.size), np.zeros(m.price.size)
+    out, levels, room = np.zeros((m.rate_shock.size, m.price.size), np.int64), returns.new_levels(m), room_of(m)
     for path in (5, 0, 9, 5, 1):
-        returns.fundamental_prices(out, factor, *scratch, m, 8, path)
+        noise.draw_noise(room, m.wanted, 8, path)
+        returns.fundamental_prices(out, levels, m, room, 8, path)
         assert np.array_equal(out, prices_of(m, 8, path))
-        assert np.array_equal(factor, factors(m, path + 1, 8)[path])
+        assert np.array_equal(levels.market, factors(m, path + 1, 8)[path])
 
 
 def test_rates_lower_prices_by_their_rate_beta() -> None:
     """(M-7) +200 bp from day 3 and a rate beta of 3: 100.00 exp(−0.06) = 94.18, for as long as it lasts."""
     shock = np.array([0, 0, 0, 0.02, 0.02])
-    m = terms(4, price=np.array([100_000]), tick=np.array([10]), factor_sd=0.0, rate_beta=np.array([3.0]), rate_shock=shock)
+    m = terms(4, price=np.array([100_000]), tick=np.array([10]), sd=0.0, rate_beta=np.array([3.0]), rate_shock=shock)
     assert prices_of(m, 1, 0)[:, 0].tolist() == [100_000, 100_000, 100_000, 94_180, 94_180]
 
 
@@ -323,7 +340,7 @@ def test_prices_round_half_up_to_the_tick(value: float, tick: int, rounded: int)
 
 def test_a_price_is_held_at_eight_times_its_start() -> None:
     """(M-2)"""
-    m = terms(5, price=np.array([10_000]), tick=np.array([10]), factor_sd=0.0, factor_drift=1.0)
+    m = terms(5, price=np.array([10_000]), tick=np.array([10]), sd=0.0, drift=1.0)
     assert prices_of(m, 1, 0)[:, 0].tolist() == [10_000, 27_180, 73_890, 80_000, 80_000, 80_000]
 
 
@@ -456,7 +473,7 @@ def test_the_deterministic_model_has_no_noise() -> None:
     assert np.array_equal(prices_of(m, 1, 0), prices_of(m, 2, 7))
     level = np.exp(m.beta * math.log(0.6))
     expected = [max(t, math.floor(p * x / t + 0.5) * t) for p, x, t in zip(m.price, level, m.tick, strict=True)]
-    assert prices_of(m, 1, 0)[m.trough_day].tolist() == prices_of(m, 1, 0)[-1].tolist() == expected
+    assert prices_of(m, 1, 0)[m.crash.trough_day].tolist() == prices_of(m, 1, 0)[-1].tolist() == expected
     still = resolve(book, shipped_market(), scenario("baseline", model="deterministic")).market
     assert (prices_of(still, 3, 5) == still.price).all()
 
@@ -466,7 +483,7 @@ def test_baseline_and_crash_share_their_weather() -> None:
     book = demo_book(60)
     base = resolve(book, shipped_market(), read_scenario("baseline")).market
     shocked = resolve(book, shipped_market(), read_scenario("crash-40")).market
-    gap = shocked._replace(shape=SHAPE_GAP)
+    gap = shocked._replace(crash=shocked.crash._replace(shape=SHAPE_GAP))
     for path in (0, 5):
         before = slice(gap.trough_day)
         assert np.array_equal(prices_of(gap, 3, path)[before], prices_of(base, 3, path)[before])
@@ -483,8 +500,8 @@ def test_a_volatility_multiplier_scales_all_noise() -> None:
     book = demo_book(60)
     once = resolve(book, shipped_market(), read_scenario("baseline")).market
     twice = resolve(book, shipped_market(), scenario("baseline", volatility_multiplier=2.0)).market
-    assert once.factor_sd == pytest.approx(0.191104 / math.sqrt(252), rel=1e-15)
-    assert twice.factor_sd == 2 * once.factor_sd
+    assert once.law.sd == pytest.approx(0.191104 / math.sqrt(252), rel=1e-15)
+    assert twice.law.sd == 2 * once.law.sd
     assert np.array_equal(twice.own_sd, 2 * once.own_sd)
     assert np.array_equal(twice.sector_sd, 2 * once.sector_sd)
 
@@ -493,15 +510,15 @@ def test_drift_is_a_years_spread_over_its_days() -> None:
     """(M-8) μ / 252 a day, on the logarithm; none in the deterministic model."""
     rising = shipped_market().model_copy(update={"market": shipped_market().market.model_copy(update={"drift_pct": 6.3})})
     book = demo_book(60)
-    assert resolve(book, rising, read_scenario("baseline")).market.factor_drift == pytest.approx(0.063 / 252, rel=1e-15)
-    assert resolve(book, rising, scenario("baseline", model="deterministic")).market.factor_drift == 0.0
+    assert resolve(book, rising, read_scenario("baseline")).market.law.drift == pytest.approx(0.063 / 252, rel=1e-15)
+    assert resolve(book, rising, scenario("baseline", model="deterministic")).market.law.drift == 0.0
 
 
 def test_total_variance_is_the_books() -> None:
     """(M-8) Market, sector and own parts add up to the square of the volatility."""
     book = demo_book(60)
     m = resolve(book, shipped_market(), read_scenario("baseline")).market
-    parts = (m.beta * m.factor_sd) ** 2 + (m.sector_loading * m.sector_sd[m.sector]) ** 2 + m.own_sd**2
+    parts = (m.beta * m.law.sd) ** 2 + (m.sector_loading * m.sector_sd[m.sector]) ** 2 + m.own_sd**2
     stocks = book.tables["instruments"]
     assert np.allclose(np.sqrt(252 * parts), stocks["volatility_pct"] / 100, rtol=1e-12)
 

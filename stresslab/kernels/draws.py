@@ -16,11 +16,13 @@ from stresslab.kernels import kernel
 
 # Streams are numbered once and only ever appended.
 STREAM_MARKET = 0
-STREAM_SECTORS = 1
+STREAM_FACTORS = 1
 STREAM_OWN = 2
 STREAM_ANSWERS = 3
 STREAM_DEMO = 4
 STREAM_SUSPENSIONS = 5
+STREAM_RATES = 6
+STREAM_CANDIDATES = 7
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
