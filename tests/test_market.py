@@ -485,7 +485,7 @@ def test_baseline_and_crash_share_their_weather() -> None:
     shocked = resolve(book, shipped_market(), read_scenario("crash-40")).market
     gap = shocked._replace(crash=shocked.crash._replace(shape=SHAPE_GAP))
     for path in (0, 5):
-        before = slice(gap.trough_day)
+        before = slice(gap.crash.trough_day)
         assert np.array_equal(prices_of(gap, 3, path)[before], prices_of(base, 3, path)[before])
         apart = factors(shocked, path + 1, 3)[path] - factors(base, path + 1, 3)[path]
         assert np.ptp(apart) > 0.3

@@ -232,7 +232,7 @@ def test_every_price_is_on_its_tick_and_inside_its_limits(book: Book, resolved: 
 
 
 def test_the_crash_is_met_and_loans_suffer(resolved: Resolved, paths: list[Block]) -> None:
-    trough = resolved.market.trough_day
+    trough = resolved.market.crash.trough_day
     for block in paths:
         assert (block.days["factor_ppm"][0, trough - 1] == 600_000).all()
         forced = dict(zip(resolved.platform_ids, block.outcomes["accounts_forced"][0], strict=True))
