@@ -20,6 +20,7 @@ from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices
 from stresslab.kernels.closures import Suspensions
 from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.files import Loading, Market
+from stresslab.market.laws import TABLES
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
 from stresslab.scenario import Scenario, Suspension
 
@@ -175,6 +176,9 @@ def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: 
             faults.append(_low_volatility(book, market, at, math.sqrt(volatility**2 - rest)))
         own[at] = math.sqrt(max(rest, 0.0))
     model = scenario.market.model or market.market.model
+    if model in TABLES and getattr(market.market, model) is None:
+        rule, way_out = f"needs a table [market.{model}] in the market file, which has none", "add it there, or choose another model"
+        faults.append(Fault(f"scenario {scenario.id}", rule, way_out, None, "market.model", model))
     day = 0.0 if model == "deterministic" else scenario.market.volatility_multiplier / math.sqrt(DAYS_OF_YEAR)
     shocks = np.zeros(scenario.days + 1)
     if scenario.rates:

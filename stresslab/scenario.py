@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stresslab.faults import Fault, InputError, nearest
-from stresslab.market.files import Model, Number, Whole, read_toml, toml_faults
+from stresslab.market.files import read_toml, toml_faults
+from stresslab.market.laws import Misfit, Model, Number, Whole
 
 
 def _whole_bp(value: float) -> float:
@@ -71,14 +72,35 @@ class _Block(BaseModel):
 
 
 class Crash(_Block):
-    """A fall of the market factor, exactly (M-9)."""
+    """A fall of the market factor, exactly (M-9): on the trough day, as the lowest close, or from the running peak (M-60)."""
 
     index: Literal["market"]
-    definition: Literal["terminal"]
+    definition: Literal["terminal", "minimum", "drawdown"]
     depth_pct: Percent = Field(gt=0, le=95)
     trough_day: Whole = Field(ge=1)
     shape: Literal["gap", "ramp", "bridge"]
     after: Literal["free", "flat"]
+    source: Source
+
+
+Level = Annotated[Number, Field(gt=0, le=800)]
+
+
+class ReplayedPath(_Block):
+    """The market factor's level on days 0 to n, in percent of day 0 (M-62); after it the factor is free or flat.
+
+    A path with ``from_date`` is a dated episode of a history. It holds that history's own forced sales, of which
+    ``stripped_impact_pct`` was taken out: at 0 the scenario must not add impact of its own. ``depth_pct`` says to which
+    fall it was rescaled.
+    """
+
+    level_pct: tuple[Level, ...] = Field(min_length=2)
+    after: Literal["free", "flat"]
+    from_date: Text | None = None
+    to_date: Text | None = None
+    index: Text | None = None
+    depth_pct: Number | None = Field(default=None, gt=0, le=95)
+    stripped_impact_pct: Number = Field(default=0.0, ge=0, le=100)
     source: Source
 
 
@@ -110,7 +132,7 @@ class DrawnSuspensions(_Block):
 
 
 class MarketBlock(_Block):
-    """The law of the market factor, its crash, and when trading is closed; without ``model`` the market file's law holds.
+    """The law of the market factor, its crash or its path, and when trading is closed; without ``model`` the market file's law holds.
 
     On ``halt_days`` the whole market is closed (M-44). A fall of the index by ``circuit_breaker_pct`` ends selling for the
     day (M-45). Either needs a ``source``.
@@ -119,6 +141,7 @@ class MarketBlock(_Block):
     model: Model | None = None
     volatility_multiplier: Number = Field(default=1.0, gt=0, le=10)
     crash: Crash | None = None
+    path: ReplayedPath | None = None
     halt_days: tuple[Day, ...] = ()
     circuit_breaker_pct: Percent | None = Field(default=None, gt=0, le=100)
     suspension: tuple[Suspension, ...] = ()
@@ -248,58 +271,83 @@ class Scenario(_Block):
 _APART = {"misfits": "apart"}
 
 
-class _Misfit(NamedTuple):
-    """Values of a scenario that are each allowed but do not fit together: where, which rule with its way out, the value."""
-
-    keys: tuple[str | int, ...]
-    said: str
-    value: Any = None
-
-
-def _misfits(written: Any) -> Iterator[_Misfit]:
+def _misfits(written: Any) -> Iterator[Misfit]:
     """What does not fit together in a scenario as it is written; what has the wrong type is passed over."""
     market, liquidity = _table(written, "market"), _table(written, "liquidity")
     yield from _late_days(written, market)
+    yield from _path_misfits(written, market, liquidity)
     for at, closed in _tables(market, "suspension"):
         yield from _choice_misfits(closed, ("instruments", "sector", "board"), ("market", "suspension", at), "what is suspended")
         first, last = closed.get("from_day"), closed.get("to_day")
         if type(first) is int and type(last) is int and last < first:
-            yield _Misfit(("market", "suspension", at, "to_day"), f"lies before from_day, day {first}; swap or correct them", last)
+            yield Misfit(("market", "suspension", at, "to_day"), f"lies before from_day, day {first}; swap or correct them", last)
     for key in ("halt_days", "circuit_breaker_pct"):
         if market.get(key) and market.get("source") is None:
-            yield _Misfit(("market", key), "must have a source; add source = \"...\" to [market]", _plain(market[key]))
+            yield Misfit(("market", key), "must have a source; add source = \"...\" to [market]", _plain(market[key]))
     yield from _impact_misfits(liquidity)
     for at, rule in _tables(written, "sector_margin"):
         yield from _choice_misfits(rule, ("sector", "subsector"), ("sector_margin", at), "what it is for")
         if rule.get("single_name_cap_pct") is None and not rule.get("line_add_pct") and not rule.get("rate_add_pct"):
             said = "changes nothing; give one of single_name_cap_pct, line_add_pct, rate_add_pct, or remove it"
-            yield _Misfit(("sector_margin", at), said)
+            yield Misfit(("sector_margin", at), said)
 
 
-def _impact_misfits(liquidity: dict[str, Any]) -> Iterator[_Misfit]:
+#: A stated depth may differ from that of the levels by this, in percentage points.
+DEPTH_APART = 0.01
+
+
+def _path_misfits(written: dict[str, Any], market: dict[str, Any], liquidity: dict[str, Any]) -> Iterator[Misfit]:
+    """What does not fit together in a path that the factor takes (M-62)."""
+    path, last, place = _table(market, "path"), written.get("days"), ("market", "path")
+    levels = path.get("level_pct")
+    if path and market.get("crash") is not None:
+        yield Misfit(place, "must not stand beside a crash, which binds the same factor; remove one of them")
+    dated, stripped = path.get("from_date") is not None, path.get("stripped_impact_pct")
+    if dated and not stripped and liquidity.get("impact") not in (None, "none"):
+        said = "holds its history's own forced sales; set liquidity.impact to none, or say in stripped_impact_pct what was taken out"
+        yield Misfit((*place, "stripped_impact_pct"), said, stripped or 0.0)
+    if not isinstance(levels, list | tuple) or not all(type(x) in (int, float) and x > 0 for x in levels) or len(levels) < 2:
+        return
+    if levels[0] != 100:
+        yield Misfit((*place, "level_pct", 0), "must be 100, the level of day 0; divide all levels by it", levels[0])
+    if type(last) is int and len(levels) > last + 1:
+        said = f"goes on after the last day of the run, day {last}; shorten it, or make days larger"
+        yield Misfit((*place, "level_pct"), said, len(levels) - 1)
+    depth = path.get("depth_pct")
+    if isinstance(depth, int | float):
+        peak, fall, drawdown = levels[0], 0.0, 0.0
+        for level in levels:
+            peak = max(peak, level)
+            fall, drawdown = max(fall, 100 - 100 * level / levels[0]), max(drawdown, 100 - 100 * level / peak)
+        if min(abs(fall - depth), abs(drawdown - depth)) > DEPTH_APART:
+            said = f"is not the fall of level_pct, which is {fall:.4g}% from day 0 and {drawdown:.4g}% from the peak; correct it"
+            yield Misfit((*place, "depth_pct"), said, depth)
+
+
+def _impact_misfits(liquidity: dict[str, Any]) -> Iterator[Misfit]:
     law, floor, fraction = (liquidity.get(key) for key in ("impact", "impact_floor_pct", "trading_fraction"))
     if law == "exponential" and floor is None:
-        yield _Misfit(("liquidity", "impact"), "needs a floor of prices; add impact_floor_pct, 50 for half of the book's price", law)
+        yield Misfit(("liquidity", "impact"), "needs a floor of prices; add impact_floor_pct, 50 for half of the book's price", law)
     if law != "exponential" and floor is not None:
-        yield _Misfit(("liquidity", "impact_floor_pct"), "is read by the impact exponential alone; remove it, or choose that law", floor)
+        yield Misfit(("liquidity", "impact_floor_pct"), "is read by the impact exponential alone; remove it, or choose that law", floor)
     if law != "almgren" and fraction not in (None, 1):
-        yield _Misfit(("liquidity", "trading_fraction"), "is read by the impact almgren alone; remove it, or choose that law", fraction)
+        yield Misfit(("liquidity", "trading_fraction"), "is read by the impact almgren alone; remove it, or choose that law", fraction)
 
 
-def _choice_misfits(table: dict[str, Any], keys: tuple[str, ...], place: tuple[str | int, ...], what: str) -> Iterator[_Misfit]:
+def _choice_misfits(table: dict[str, Any], keys: tuple[str, ...], place: tuple[str | int, ...], what: str) -> Iterator[Misfit]:
     """Exactly one of some keys must be given."""
     found = [key for key in keys if table.get(key) is not None]
     if not found:
-        yield _Misfit(place, f"must say {what}; give one of {', '.join(keys)}")
+        yield Misfit(place, f"must say {what}; give one of {', '.join(keys)}")
     for key in found[1:]:
-        yield _Misfit((*place, key), f"must not stand beside {found[0]}; keep one of them, or write two tables", _plain(table[key]))
+        yield Misfit((*place, key), f"must not stand beside {found[0]}; keep one of them, or write two tables", _plain(table[key]))
 
 
 #: Days that must lie inside the run, by their keys.
 _DAYS = (("market", "crash", "trough_day"), ("rates", "day"), ("redemption", "start_day"))
 
 
-def _late_days(written: Any, market: dict[str, Any]) -> Iterator[_Misfit]:
+def _late_days(written: Any, market: dict[str, Any]) -> Iterator[Misfit]:
     """The days that lie after the last day of the run."""
     last = written.get("days")
     found: list[tuple[tuple[str | int, ...], Any]] = []
@@ -315,7 +363,7 @@ def _late_days(written: Any, market: dict[str, Any]) -> Iterator[_Misfit]:
         found += [(("market", "suspension", at, key), closed.get(key)) for key in ("from_day", "to_day")]
     for keys, day in found:
         if type(day) is int and type(last) is int and day > last:
-            yield _Misfit(keys, f"lies after the last day of the run, day {last}; make it earlier, or days larger", day)
+            yield Misfit(keys, f"lies after the last day of the run, day {last}; make it earlier, or days larger", day)
 
 
 def _table(written: Any, key: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from stresslab.market.calibrate import calibrate, index_volatility, shipped_index, shipped_market
 from stresslab.market.files import Loading, Market, read_market, write_market
+from stresslab.market.laws import Bootstrap, Garch, Heston, History, Jump, Regime, ShortRate
 from stresslab.market.rules import BoardRule, board_rule, selling_cost_bp
 
 __all__ = [
-    "BoardRule", "Loading", "Market", "board_rule", "calibrate", "index_volatility", "read_market", "selling_cost_bp",
-    "shipped_index", "shipped_market", "write_market",
+    "BoardRule", "Bootstrap", "Garch", "Heston", "History", "Jump", "Loading", "Market", "Regime", "ShortRate", "board_rule",
+    "calibrate", "index_volatility", "read_market", "selling_cost_bp", "shipped_index", "shipped_market", "write_market",
 ]

@@ -7,41 +7,66 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stresslab.faults import Fault, InputError, nearest, plain_rule
+from stresslab.market.history import read_history, write_history
+from stresslab.market.laws import (
+    TABLES,
+    Bootstrap,
+    Error,
+    Garch,
+    Heston,
+    History,
+    Jump,
+    Model,
+    Number,
+    Regime,
+    ShortRate,
+    Table,
+    Whole,
+    law_misfits,
+)
 
-Model = Literal["gbm", "deterministic"]
-MODELS: tuple[str, ...] = ("gbm", "deterministic")
-#: A number that was written as one: neither text nor true or false.
-Number = Annotated[float, Strict()]
-Whole = Annotated[int, Strict()]
+__all__ = ["Loading", "Market", "MarketFactor", "Model", "Number", "SectorFactor", "Whole", "read_market", "write_market"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class MarketFactor(Table):
+    """The factor that a crash binds: its index, its laws, total long-run volatility and drift of the log in percent a year.
 
-
-class MarketFactor(_Strict):
-    """The factor that a crash binds: its index, its law, volatility and drift in percent a year."""
+    ``model`` is the law that holds unless a scenario chooses another whose table is there. ``own_tails_dof`` makes own noise
+    Student-t, ``copula_dof`` joins all noise of a day by a t copula (M-61).
+    """
 
     index: str = Field(min_length=1)
     model: Model
     volatility_pct: Number = Field(ge=0, le=500)
     volatility_error_pct: Number | None = Field(default=None, ge=0)
     drift_pct: Number = Field(default=0.0, ge=-100, le=100)
+    drift_error_pct: Error | None = None
+    own_tails_dof: Number | None = Field(default=None, ge=2.1, le=1000)
+    own_tails_dof_error: Error | None = None
+    copula_dof: Number | None = Field(default=None, ge=2.1, le=1000)
+    copula_dof_error: Error | None = None
     source: str = Field(min_length=1)
+    jump: Jump | None = None
+    heston: Heston | None = None
+    garch: Garch | None = None
+    regime: Regime | None = None
+    bootstrap: Bootstrap | None = None
 
 
-class SectorFactor(_Strict):
+class SectorFactor(Table):
     """A sector's own factor, uncorrelated with the market factor: volatility in percent a year."""
 
     volatility_pct: Number = Field(ge=0, le=500)
+    volatility_error_pct: Error | None = None
 
 
-class Loading(_Strict):
+class Loading(Table):
     """Loadings of one instrument; what is absent comes from the book (beta, volatility) or is 1 (sector)."""
 
     beta: Number | None = Field(default=None, ge=-20, le=20)
@@ -50,8 +75,11 @@ class Loading(_Strict):
     volatility_pct: Number | None = Field(default=None, ge=0, le=1000)
 
 
-class Market(_Strict):
-    """What was observed of the market: the market factor, the sector factors, the loadings."""
+class Market(Table):
+    """What was observed of the market: the market factor, the sector factors, the loadings, the short rate.
+
+    ``history`` is no key of the file: it is read from the file that ``market.bootstrap`` names.
+    """
 
     title: str = Field(min_length=1)
     source: str = Field(min_length=1)
@@ -61,6 +89,18 @@ class Market(_Strict):
     sectors: dict[str, SectorFactor] = Field(default_factory=dict)
     default_sector: SectorFactor = SectorFactor(volatility_pct=0.0)
     instruments: dict[str, Loading] = Field(default_factory=dict)
+    rates: ShortRate | None = None
+    history: History | None = None
+
+    @model_validator(mode="after")
+    def _laws_fit_together(self, info: ValidationInfo) -> Market:
+        apart = [] if info.context is _APART else list(law_misfits(self.model_dump()))
+        if apart:
+            raise ValidationError.from_exception_data("Market", [
+                InitErrorDetails(type=PydanticCustomError("misfit", m.said), loc=m.keys, input=m.value)
+                for m in apart
+            ])
+        return self
 
     @property
     def digest(self) -> str:
@@ -70,6 +110,10 @@ class Market(_Strict):
     def sector_volatility_pct(self, sector: str) -> float:
         """The volatility of a sector's factor, percent a year."""
         return self.sectors.get(sector, self.default_sector).volatility_pct
+
+
+#: The context of a reader that looks for misfits itself, so that all faults show at once.
+_APART = {"misfits": "apart"}
 
 
 def toml_faults(file: str, error: ValidationError, model: type[BaseModel]) -> list[Fault]:
@@ -151,25 +195,44 @@ def read_toml(path: Path) -> dict[str, object]:
 
 
 def read_market(path: Path | str) -> Market:
-    """The market in a file; raises :class:`InputError` with every fault."""
+    """The market in a file, with the history that it names; raises :class:`InputError` with every fault."""
     path = Path(path)
     written = read_toml(path)
+    faults, market = [], None
     try:
-        return Market.model_validate(written)
+        market = Market.model_validate(written, context=_APART)
     except ValidationError as error:
-        raise InputError(toml_faults(str(path), error, Market)) from error
+        faults = toml_faults(str(path), error, Market)
+    if "history" in written:
+        faults.append(Fault(str(path), "unknown key", "name the file of a history in [market.bootstrap]", None, "history"))
+    for keys, said, value in law_misfits(written):
+        rule, _, way_out = said.partition("; ")
+        faults.append(Fault(str(path), rule, way_out, None, ".".join(str(key) for key in keys), None if value is None else str(value)))
+    if market is not None and not faults and market.market.bootstrap is not None:
+        market = market.model_copy(update={"history": read_history(path.parent / market.market.bootstrap.file, market.sectors)})
+    if market is None or faults:
+        raise InputError(faults)
+    return market
 
 
 def write_market(market: Market, path: Path) -> None:
-    """Write a market as TOML, so that reading it gives the same market."""
+    """Write a market as TOML, and its history beside it, so that reading it gives the same market."""
     lines = [f"{key} = {_toml(value)}" for key, value in market.model_dump(exclude_none=True).items() if not isinstance(value, dict)]
-    tables = [("market", market.market), ("default_sector", market.default_sector)]
+    tables: list[tuple[str, Table | None]] = [("market", market.market)]
+    tables += [(f"market.{name}", getattr(market.market, name)) for name in TABLES]
+    tables += [("default_sector", market.default_sector), ("rates", market.rates)]
     tables += [(f"sectors.{_toml(name)}", sector) for name, sector in market.sectors.items()]
     tables += [(f"instruments.{_toml(name)}", loading) for name, loading in market.instruments.items()]
     for name, table in tables:
-        lines += ["", f"[{name}]"] + [f"{key} = {_toml(value)}" for key, value in table.model_dump(exclude_none=True).items()]
+        if table is not None:
+            values = {key: value for key, value in table.model_dump(exclude_none=True).items() if not isinstance(value, dict)}
+            lines += ["", f"[{name}]"] + [f"{key} = {_toml(value)}" for key, value in values.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if market.history is not None and market.market.bootstrap is not None:
+        write_history(market.history, path.parent / market.market.bootstrap.file)
 
 
-def _toml(value: object) -> str:
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
     return toml_text(value) if isinstance(value, str) else repr(value)
