@@ -312,6 +312,55 @@ def compare(
         print_compared(found, against, scenario, _terminal())
 
 
+@app.command()
+def reverse(
+    book: Annotated[Path, typer.Option("--book", help="Folder of a book.")],
+    scenario: Annotated[str, typer.Option("--scenario", help="The scenario whose numbers are turned.")],
+    until: Annotated[str, typer.Option("--until", help='A figure and its line, e.g. "failure_probability >= 5%".')],
+    vary: Annotated[list[str], typer.Option("--vary", help="KEY or KEY=MILD:SEVERE[:STEP]; twice for a frontier of two numbers.")],
+    platform: Annotated[list[str] | None, typer.Option("--platform", help="A platform of the book; by default all.")] = None,
+    paths: Paths = 200,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all draws.")] = 1,
+    market: Annotated[Path | None, typer.Option("--market", help="A market file; by default the book's market.toml.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Keep every point in this folder, to go on after a stop.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the answer into an SVG file.")] = None,
+    workers: Workers = 0,
+    scheduler: Scheduler = None,
+    parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    lang: InLanguage = Language.EN,
+) -> None:
+    """The mildest shock that brings a platform to a stated figure: the stress test turned round.
+
+    Example: stresslab reverse --book my-book --scenario crash-40 --until "failure_probability >= 5%" --vary market.crash.depth_pct=10:80
+    """
+    from stresslab import record, verbs
+    from stresslab.faults import Fault, InputError
+    from stresslab.report import breaking
+
+    if svg is not None and svg.is_dir():
+        raise InputError([Fault("options", "is a folder", "give the name of a file", None, "svg", str(svg))])
+    try:
+        with _progress(quiet) as progress:
+            found = verbs.reverse(
+                book, scenario, until=until, vary=vary, paths=paths, seed=seed, platforms=platform or (), market=market, out=out,
+                workers=workers, scheduler=scheduler, parts=parts, progress=progress)
+    except KeyboardInterrupt:
+        on = "the same command goes on where it stopped" if out is not None else "with --out it could go on where it stopped"
+        print(f"stopped; {on}", file=sys.stderr)
+        raise typer.Exit(RUN_FAILED) from None
+    if svg is not None:
+        record.write_bytes(svg, breaking.picture(found, lang.value).encode())
+    with _results():
+        if as_json:
+            print(json.dumps(breaking.as_json(found), ensure_ascii=False))
+            return
+        breaking.print_answers(found, _terminal(), lang.value)
+        if svg is not None:
+            print(f"picture: {svg}")
+
+
 def _answer_is_no(made: Run, fail_on: FailOn) -> bool:
     if fail_on is FailOn.DOWNGRADE:
         return any(s["downgraded"] for p in made.rating["platforms"] for s in p["scenarios"])

@@ -421,6 +421,18 @@ def _coverage_below(columns: Columns) -> NDArray[np.bool_]:
     return (call > 0) & (call > columns["own_funds_before_li"] * 100 // COVERAGE_LINE_PCT)
 
 
+
+def figure_names() -> list[tuple[str, str, str]]:
+    """Measure, statistic and unit of every figure of :func:`estimate` that is of the whole run, not of a day."""
+    spread = ("mean", *QUANTILES, "tail_mean")
+    names = [(measure.name, statistic, measure.unit) for measure in _MEASURES for statistic in spread]
+    names += [(name, statistic, "%") for name, _ in _COVERAGES for statistic in QUANTILES]
+    names += [("own_funds_absorption", statistic, "%") for statistic in spread]
+    names += [("displaced_share", "ratio", "%")]
+    names += [(name, "probability", "%") for name, _, _ in _EVENTS]
+    return [*names, ("first_unpaid_day", "median", "day"), ("first_unpaid_day", "earliest", "day")]
+
+
 # --- one scenario -------------------------------------------------------------------------------
 
 

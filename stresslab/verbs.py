@@ -1,4 +1,4 @@
-"""The verbs of the command line as library calls: run, replay, rate, check, init, demo. Each conducts rooms and computes nothing."""
+"""The verbs of the command line as library calls, run, replay, rate and so on: each conducts rooms and computes nothing."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from stresslab.scenario import resolved as resolved_scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stresslab.breaking_point import Breaking
     from stresslab.ledger import Replay
     from stresslab.rating import Scale
 
@@ -184,6 +185,81 @@ def rate(folder: Path | str, *, scale: Path | None = None) -> dict[str, Any]:
 
     held = Run(Path(folder))
     return grade_run(held.record, held.outcomes, read_scale(scale))
+
+
+def reverse(
+    book: Book | Path | str, scenario: Scenario | Path | str, *, until: str, vary: Sequence[str], paths: int = 200, seed: int = 1,
+    platforms: Sequence[str] = (), market: Market | Path | str | None = None, out: Path | str | None = None, workers: int = 0,
+    scheduler: str | None = None, parts: int = 0, progress: Progress | None = None,
+) -> Breaking:
+    """The mildest setting of one or two numbers of a scenario that brings platforms to a stated figure (M-93 to M-95).
+
+    ``until`` is a goal like ``failure_probability >= 5%``, ``vary`` one or two dials like ``market.crash.depth_pct=10:60``;
+    with two, the first is solved for several settings of the second. ``platforms`` are by default all of the book. With ``out``
+    every point that was run is kept there, so that a killed search goes on where it stopped, and ``reverse.json`` says what was
+    found. Raises :class:`InputError` with every fault before anything is run.
+    """
+    from stresslab.breaking_point import break_it, read_dial, read_goal
+    from stresslab.report.breaking import as_json
+
+    faults = _option_faults(scheduler, paths=paths, seed=seed, workers=workers, parts=parts)
+    given = _inputs(book, [scenario], market, None, faults)
+    base = given.scenarios[0]
+    goal = _collect(faults, lambda: read_goal(until))
+    dials = [_collect(faults, lambda text=text: read_dial(text, base)) for text in vary]  # type: ignore[misc]
+    known = given.resolved[0].platform_ids
+    faults += [Fault("options", "is no platform of the book", nearest(p, known), None, "platform", p) for p in platforms if p not in known]
+    if not 1 <= len(dials) <= 2 or len({text.partition("=")[0] for text in vary}) < len(dials):
+        faults.append(Fault("options", "one or two different numbers are turned", "give --vary once or twice", None, "vary"))
+    if faults:
+        raise InputError(faults)
+    folder = None if out is None else record.RunFolder(Path(out))
+    if folder is not None:
+        folder.open(_plan(given, paths, seed) | {"question": "reverse"})
+    done = 0
+
+    def simulate(scenarios: Sequence[Scenario]) -> list[pd.DataFrame]:
+        nonlocal done
+        found: list[Fault] = []
+        ready = _resolve_all(given.book, given.market, list(scenarios), found)
+        if found:
+            raise InputError(found)
+        made = _outcomes(folder, ready, seed, paths, workers, scheduler, parts, done, progress)
+        done += len(ready) * paths
+        return made
+
+    found: Breaking = break_it(base, goal, dials, simulate, platforms or known)
+    if folder is not None:
+        record.write_json(folder.path / "reverse.json", as_json(found))
+    return found
+
+
+def _outcomes(
+    folder: record.RunFolder | None, resolved: list[Resolved], seed: int, paths: int, workers: int, scheduler: str | None, parts: int,
+    before: int, progress: Progress | None,
+) -> list[pd.DataFrame]:
+    """The outcomes of some scenarios, from the folder where they are there; what is run is kept in it."""
+    places = [None if folder is None else folder.path / "points" / f"{r.scenario}.parquet" for r in resolved]
+    tables: list[Any] = [pq.read_table(place) if place is not None and place.is_file() else None for place in places]
+    missing = [at for at, table in enumerate(tables) if table is None]
+    found: dict[int, list[engine.Block]] = {at: [] for at in missing}
+    finished = before + (len(resolved) - len(missing)) * paths
+
+    def done(task: farm.Task, block: engine.Block) -> None:
+        nonlocal finished
+        found[missing[task[0]]].append(block)
+        finished += task[2] - task[1]
+        if progress is not None:
+            progress(finished, before + len(resolved) * paths)
+
+    tasks = farm.plan_blocks(len(missing), paths, farm.BLOCK_PATHS)
+    if missing:
+        farm.run_tasks([resolved[at] for at in missing], seed, tasks, done, workers=workers, scheduler=scheduler, parts=parts)
+    for at in missing:
+        tables[at] = engine.tables(resolved[at], found[at])["outcomes"]
+        if (place := places[at]) is not None:
+            record.write_table(place, tables[at])
+    return [table.to_pandas() for table in tables]
 
 
 def check(
