@@ -77,7 +77,7 @@ def test_formulas_are_numbered_once_and_in_order() -> None:
     assert len(numbers) == len(set(numbers)) >= FIRST_NUMBERS
     assert [n for n in numbers if n <= FIRST_NUMBERS] == list(range(1, FIRST_NUMBERS + 1))
     # A number is never given anew: what was added later stands where it belongs, in the order of its own section.
-    for section in re.split(r"^## ", read(METHOD), flags=re.MULTILINE):
+    for section in re.split(r"^## ", read(DOCS / "method.md"), flags=re.MULTILINE):
         later = [n for n in map(int, re.findall(r"^\*\*\(M-(\d+)\)", section, flags=re.MULTILINE)) if n > FIRST_NUMBERS]
         assert later == sorted(later)
 
