@@ -47,7 +47,10 @@ each day of the run (`stresslab/market/rules.toml`), and none on the first days 
 board knows such days; a limit of its own holds on all days. The smallest order of an instrument with a
 `lot_size` of its own is that lot, unless `min_order` says another. `suspended_until` is the first day on
 which it trades again, whether or not it is marked `suspended`; a suspended instrument without that date
-stays closed for the whole run. Positions of unknown cost are sold last under `highest_loss`. The law
+stays closed for the whole run. What a contract says of its result, dates, suitability and budgets (`profit_share` to
+`leverage_increases_90d`) is read by `check`, `terms` and the section on limits of a report, and changes no path, except
+that `interest_base` exposure (own money and principal) is charged as a rate on the debt (M-110). `risk_grade` is one of the
+limits file's grades. Positions of unknown cost are sold last under `highest_loss`. The law
 `almgren` takes `total_shares`, else `float_shares`.
 """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stresslab.ledger import Replay
     from stresslab.market import Market, read_market
     from stresslab.scenario import Scenario, read_scenario
-    from stresslab.verbs import Run, check, demo, init, rate, replay, reverse, run
+    from stresslab.verbs import Run, check, demo, init, rate, replay, reverse, run, terms
 
 _WHERE = {
     "Book": "book", "demo_book": "book", "read_book": "book",
@@ -23,12 +23,12 @@ _WHERE = {
     "Market": "market", "read_market": "market",
     "Scenario": "scenario", "read_scenario": "scenario",
     "Run": "verbs", "check": "verbs", "demo": "verbs", "init": "verbs", "rate": "verbs", "replay": "verbs",
-    "Replay": "ledger", "reverse": "verbs", "run": "verbs",
+    "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
 }
 
 __all__ = [
     "Book", "Fault", "InputError", "Market", "Replay", "Run", "Scenario", "check", "demo", "demo_book", "init", "rate",
-    "read_book", "read_market", "read_scenario", "replay", "reverse", "run",
+    "read_book", "read_market", "read_scenario", "replay", "reverse", "run", "terms",
 ]
 
 

@@ -7,6 +7,7 @@ Results go to stdout, talk and progress to stderr. Exit codes: 0 done, 1 the ans
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -41,12 +42,27 @@ class Language(StrEnum):
     ZH = "zh"
 
 
+class Party(StrEnum):
+    """A party of a contract."""
+
+    CLIENT = "client"
+    PLATFORM = "platform"
+
+
 class FailOn(StrEnum):
     """What makes the exit code 1."""
 
     NOTHING = "nothing"
     DOWNGRADE = "downgrade"
     FAILURE = "failure"
+
+
+class CheckFailOn(StrEnum):
+    """What makes the exit code of ``check`` 1."""
+
+    NOTHING = "nothing"
+    LIMIT = "limit"
+    WARNING = "warning"
 
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; it is made.")]
@@ -56,6 +72,7 @@ Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no talk.")]
 InLanguage = Annotated[Language, typer.Option("--lang", help="Language of the summary.")]
+LimitsFile = Annotated[Path | None, typer.Option("--limits", help="A limits file; by default the provisional one.")]
 Failing = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 if a platform is downgraded, or fails on any path.")]
 
 
@@ -145,11 +162,16 @@ def check(
     book: Annotated[Path | None, typer.Argument(help="Folder of a book.")] = None,
     scenario: Annotated[list[str] | None, typer.Option("--scenario", help="A scenario file or the name of a shipped one.")] = None,
     market: Annotated[Path | None, typer.Option("--market", help="A market file; by default the book's market.toml.")] = None,
+    limits: LimitsFile = None,
+    since: Annotated[Path | None, typer.Option("--since", help="An earlier book, whose contracts must lead to these.")] = None,
+    fail_on: Annotated[
+        CheckFailOn, typer.Option("--fail-on", help="Exit with 1 if a limit is broken (red), or nearly (warning: amber, too).")
+    ] = CheckFailOn.NOTHING,
     as_json: AsJson = False,
 ) -> None:
-    """Check a book and scenarios, all faults at once.
+    """Check a book and scenarios, all faults at once, and how the book stands against its limits.
 
-    Example: stresslab check my-book --scenario crash-40
+    Example: stresslab check my-book --scenario crash-40 --limits my-limits.toml --fail-on limit
     """
     from stresslab import verbs
     from stresslab.faults import Fault, InputError
@@ -157,14 +179,65 @@ def check(
     if book is None and not scenario and market is None:
         raise InputError([Fault("options", "there is nothing to check", "give a book's folder, --scenario or --market")])
     try:
-        said = verbs.check(book, scenario or [], market)
+        said = verbs.checked(book, scenario or [], market, limits=limits, since=since)
     except InputError as error:
         if as_json:
             with _results():
                 print(json.dumps({"ok": False, "faults": [asdict(f) for f in error.faults]}, ensure_ascii=False, indent=1))
         raise
     with _results():
-        print(json.dumps({"ok": True, "notes": said}, ensure_ascii=False, indent=1) if as_json else "\n".join(said))
+        if as_json:
+            found = [{"light": light, "text": text} for light, text in said.findings]
+            told = {"ok": True, "notes": said.notes, "findings": found, "limits": said.standing}
+            print(json.dumps(told, ensure_ascii=False, indent=1))
+        else:
+            print("\n".join([*said.notes, *(f"{light}: {text}" for light, text in said.findings)]))
+    broken = {CheckFailOn.NOTHING: (), CheckFailOn.LIMIT: ("red",), CheckFailOn.WARNING: ("red", "amber")}[fail_on]
+    if any(light in broken for light, _ in said.findings):
+        raise typer.Exit(ANSWER_IS_NO)
+
+
+@app.command()
+def terms(
+    book: Annotated[Path, typer.Argument(help="Folder of a book.")],
+    account: Annotated[str, typer.Option("--account", help="The account whose contract is told.")],
+    limits: LimitsFile = None,
+    falls: Annotated[str, typer.Option("--falls", help="Falls of all prices in whole percent.")] = "0,10,20,30,40,50,60",
+    cost_pct: Annotated[float | None, typer.Option("--cost-pct", help="Cost of selling; by default the highest of the boards.")] = None,
+    settle: Annotated[str | None, typer.Option("--settle", help="Settle the contract on this date, YYYY-MM-DD.")] = None,
+    prices: Annotated[Path | None, typer.Option("--prices", help="Final prices: a CSV file with instrument_id, price_yuan.")] = None,
+    remainder_to: Annotated[Party, typer.Option("--remainder-to", help="Who receives what rounding leaves.")] = Party.CLIENT,
+    as_json: AsJson = False,
+    lang: InLanguage = Language.EN,
+) -> None:
+    """The contract of an account: its terms in both languages, its losses in a fall, its settlement.
+
+    Example: stresslab terms my-book --account A0000007 --settle 2026-09-30
+    """
+    from stresslab import verbs
+    from stresslab.faults import Fault, InputError
+    from stresslab.report.contract_sheet import print_sheet, sheet_json
+
+    try:
+        at = [int(part) for part in falls.split(",")]
+    except ValueError:
+        rule, way_out = "must be whole percentages with commas between them", "write them like 0,20,40,60"
+        raise InputError([Fault("options", rule, way_out, None, "falls", falls)]) from None
+    try:
+        day = None if settle is None else datetime.date.fromisoformat(settle)
+    except ValueError:
+        raise InputError([Fault("options", "must be a date of the calendar", "write it as YYYY-MM-DD", None, "settle", settle)]) from None
+    final = None if prices is None else verbs.read_prices(prices)
+    made = verbs.terms(book, account, limits=limits, falls=at, cost_pct=cost_pct, settle_on=day, prices=final,
+                       remainder_to=remainder_to.value)
+    with _results():
+        if as_json:
+            print(json.dumps(sheet_json(made.terms, made.losses, made.settlement), ensure_ascii=False, indent=1))
+            return
+        console = _terminal()
+        if not console.is_terminal:
+            console.width = max(console.width, _PAPER)
+        print_sheet(made.terms, made.losses, made.settlement, console, lang.value)
 
 
 @app.command()
@@ -176,6 +249,7 @@ def run(
     seed: Annotated[int, typer.Option("--seed", help="Seed of all draws.")] = 1,
     market: Annotated[Path | None, typer.Option("--market", help="A market file; by default the book's market.toml.")] = None,
     scale: Annotated[Path | None, typer.Option("--scale", help="A rating scale; by default the provisional one.")] = None,
+    limits: LimitsFile = None,
     workers: Workers = 0,
     scheduler: Scheduler = None,
     parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
@@ -194,7 +268,8 @@ def run(
     try:
         with _progress(quiet) as progress:
             made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
-                             scheduler=scheduler, parts=parts, block_paths=block_paths, scale=scale, progress=progress)
+                             scheduler=scheduler, parts=parts, block_paths=block_paths, scale=scale, limits=limits,
+                             progress=progress)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None

@@ -8,10 +8,11 @@ E = A − D the equity, m = A / D the maintenance ratio (维持担保比例), L 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 Exact = int | Fraction
 InterestBase = Literal["exposure", "debt"]
@@ -152,3 +153,83 @@ def value_at_risk(exposure: Exact, volatility: Exact, quantile: Exact = NORMAL_9
     Drift is taken as zero and returns as normal, and the quantile is the rounded 1.645 unless another is given.
     """
     return Fraction(quantile) * Fraction(volatility) * Fraction(exposure)
+
+
+def risk_fee(schedule: Sequence[tuple[Exact, Exact]], value: Exact) -> Fraction:
+    """What a schedule of steps (from, addition) adds to a rate at a value: the addition of the last step reached (M-112)."""
+    reached = [(Fraction(start), Fraction(add)) for start, add in schedule if Fraction(value) >= Fraction(start)]
+    return max(reached)[1] if reached else Fraction(0)
+
+
+class Term(NamedTuple):
+    """One term of a contract: its key, its name and its value in English and Chinese, and the formula behind it."""
+
+    key: str
+    en: str
+    zh: str
+    value_en: str
+    value_zh: str
+    formula: str = ""
+
+
+#: The falls of an investor's scenario loss table.
+FALLS = (0, 10, 20, 30, 40, 50, 60)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a fall of all prices does to one account, 厘 (M-117); ``plain`` figures know no cost of selling.
+
+    ``ratio`` is the maintenance ratio before any sale, None without debt.
+    """
+
+    fall_pct: int
+    collateral: int
+    ratio: Fraction | None
+    margin_call: int
+    forced_sale: int
+    selling_cost: int
+    equity_plain: int
+    deficit_plain: int
+    equity: int
+    deficit: int
+
+
+def loss_at(
+    fall_pct: int, *, cash_li: int, shares_li: int, debt_li: int, warning_bp: int, liquidation_bp: int, restore_bp: int,
+    cost_bp: int = 0, full_sale: bool = False,
+) -> Loss:
+    """One row of the investor's scenario loss table: all prices fall at once by whole percent, nothing is sold on the way.
+
+    The sale is that of (M-21) at the fallen prices; its cost rounds up (M-25). Amounts in 厘, lines and cost in bp.
+    """
+    shares = shares_li * (100 - fall_pct) // 100
+    held = cash_li + shares
+    call = max(0, -(-warning_bp * debt_li // 10_000) - held) if debt_li else 0
+    sold = _sold(cash_li, shares, debt_li, liquidation_bp, restore_bp, cost_bp, full_sale)
+    cost = -(-sold * cost_bp // 10_000)
+    left = held - debt_li
+    return Loss(
+        fall_pct, held, Fraction(held, debt_li) if debt_li else None, call, sold, cost,
+        max(0, left), max(0, -left), max(0, left - cost), max(0, cost - left),
+    )
+
+
+def _sold(cash: int, shares: int, debt: int, liquidation: int, restore: int, cost: int, full: bool) -> int:
+    """The value that an account below its liquidation line must sell, 厘 (M-21)."""
+    if (cash + shares) * 10_000 >= liquidation * debt:
+        return 0
+    repaid = min(cash, debt)
+    held, owed = cash + shares - repaid, debt - repaid
+    bottom = restore * (10_000 - cost) - 10_000**2
+    if not owed:
+        return 0
+    if full or bottom <= 0:
+        return shares
+    needed = -(-(restore * owed - 10_000 * held) * 10_000 // bottom)
+    return min(shares, max(0, needed))
+
+
+def loss_table(falls: Sequence[int] = FALLS, **terms: Any) -> list[Loss]:
+    """:func:`loss_at` for several falls, in their order."""
+    return [loss_at(fall, **terms) for fall in falls]

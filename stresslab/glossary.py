@@ -89,6 +89,11 @@ SOURCES = ("own", "bank", "nonbank", "p2p", "shareholder", "foreign")
 #: How a forced sale is spread over the positions, in the kernel's order (M-22).
 SALE_ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
 
+#: How a contract shares its result (M-110).
+PROFIT_SHARES = ("fixed", "performance", "guaranteed")
+#: The life of a contract from the application to its end (M-116).
+STATES = ("applied", "assessed", "signed", "funded", "trading", "called", "liquidating", "deficit", "settled", "closed")
+
 INPUTS: dict[str, tuple[Column, ...]] = {
     "accounts": (
         _id("account_id", "account", "账户"),
@@ -99,8 +104,8 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         _percent("loan_rate_pct", "loan rate", "融资利率"),
         _percent("warning_line_pct", "warning line", "警戒线", low=100, high=655.35),
         _percent("liquidation_line_pct", "liquidation line", "平仓线", low=100, high=655.35),
-        _id("client_id", "client", "客户", required=False, simulated=False),
-        _id("group_id", "client group", "客户集团", required=False, simulated=False),
+        _id("client_id", "client", "客户", required=False),
+        _id("group_id", "client group", "客户集团", required=False),
         _percent("restore_line_pct", "restore line", "恢复线", required=False, low=100, high=655.35),
         _percent("withdrawal_line_pct", "withdrawal line", "提取线", required=False, simulated=False, high=1000),
         Column("rate_type", "choice", "rate type", "利率类型", False, choices=("fixed", "floating", "capped")),
@@ -109,19 +114,26 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         Column("rate_notice_days", "count", "notice of a rate change, calendar days", "调息通知期", False, 0, 3650),
         Column("sale_order", "choice", "order of sale", "平仓顺序", False, choices=SALE_ORDERS),
         Column("full_sale", "flag", "sells everything once forced", "全部平仓", False),
-        Column("interest_base", "choice", "base of interest", "计息基数", False, choices=("debt",)),
-        _kept("profit_share", "text", "profit share", "盈亏分配"),
-        _kept("guaranteed_pct", "percent", "guaranteed share of losses", "保本比例"),
-        _kept("high_water_yuan", "money", "high-water mark", "高水位"),
-        _kept("fees_pct", "percent", "fees", "费用"),
+        Column("interest_base", "choice", "base of interest", "计息基数", False, choices=("debt", "exposure")),
+        Column("profit_share", "choice", "profit share", "盈亏分配", False, choices=PROFIT_SHARES),
+        _percent("client_share_pct", "client's share of profit", "客户利润分成", required=False),
+        _percent("guaranteed_pct", "guaranteed share of losses", "保本比例", required=False),
+        _money("high_water_yuan", "high-water mark", "高水位", required=False, high=_ACCOUNT_YUAN),
+        _percent("fees_pct", "fee, share of gross profit", "手续费（占毛利）", required=False),
+        _money("own_money_yuan", "client's own money", "自有本金", required=False, high=_ACCOUNT_YUAN),
+        _money("principal_yuan", "principal of the debt", "借款本金", required=False, high=_ACCOUNT_YUAN),
         _kept("funding_id", "id", "matched funding layer", "对应资金"),
-        _kept("opened", "date", "opened on", "开户日"),
-        _kept("maturity_date", "date", "matures on", "到期日"),
-        _kept("leverage_cap", "number", "leverage cap", "杠杆上限"),
-        _kept("risk_grade", "text", "risk grade", "风险等级"),
-        _kept("assessed_on", "date", "assessed on", "评估日"),
-        _kept("turnover_90d_yuan", "money", "turnover of 90 days", "90日成交额"),
-        _kept("leverage_increases_90d", "count", "leverage increases in 90 days", "90日加杠杆次数"),
+        Column("status", "choice", "state of the contract", "合同状态", False, choices=STATES),
+        Column("opened", "date", "opened on", "开户日", False),
+        Column("maturity_date", "date", "matures on", "到期日", False),
+        Column("leverage_cap", "number", "leverage cap", "杠杆上限", False, 1, 100),
+        Column("risk_grade", "text", "risk grade", "风险等级", False),
+        Column("assessed_on", "date", "assessed on", "评估日", False),
+        _percent("order_limit_pct", "largest order, share of own money", "单笔限额（占自有本金）", required=False, high=10_000),
+        _percent("daily_loss_limit_pct", "largest daily loss, share of own money", "单日最大回撤（占自有本金）", required=False),
+        _percent("stop_loss_pct", "stop-loss, share of own money", "止损线（占自有本金）", required=False),
+        _money("turnover_90d_yuan", "turnover of 90 days", "90日成交额", required=False),
+        Column("leverage_increases_90d", "count", "leverage increases in 90 days", "90日加杠杆次数", False, 0, 10_000),
     ),
     "positions": (
         _id("account_id", "account", "账户"),
@@ -153,7 +165,7 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         _kept("spread_pct", "percent", "bid-ask spread", "买卖价差"),
         Column("float_shares", "count", "float", "流通股", False, 1, _VOLUME),
         Column("total_shares", "count", "total shares", "总股本", False, 1, _VOLUME),
-        _kept("risk_weight_pct", "percent", "risk weight", "风险权重"),
+        _percent("risk_weight_pct", "risk weight", "风险权重", required=False, high=1250),
         _kept("conversion_pct", "percent", "conversion rate", "折算率"),
     ),
     "platforms": (
@@ -195,7 +207,7 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         Column("reset_days", "count", "days between resets", "重定价周期", True, 1, 36500),
         Column("maturity_days", "count", "days to maturity", "剩余期限", True, 0, 36500),
         Column("seniority", "count", "seniority, 1 is most senior", "优先级", True, 1, 9),
-        _kept("funder_id", "id", "funder", "资金方"),
+        _id("funder_id", "funder", "资金方", required=False),
         _kept("recall_trigger", "text", "recall trigger", "提前收回条件"),
         _kept("recall_pct", "percent", "recalled share", "收回比例"),
         _kept("notice_days", "count", "notice", "通知期"),

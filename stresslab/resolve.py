@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
+from stresslab.book.life import rates_on_debt
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
 from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices, returns
@@ -273,6 +274,7 @@ def _loans(book: Book, scenario: Scenario, owner: I64, position: Any) -> _Loans:
     """Lines and rates of all loans at the book's date, with the scenario's stricter margins for sectors (M-49)."""
     a, stocks = book.tables["accounts"], book.tables["instruments"]
     warning, liquidation, rate = (a[c].to_numpy(np.int64) for c in ("warning_line_bp", "liquidation_line_bp", "loan_rate_bp"))
+    rate = rates_on_debt(a, rate)
     restore = given(a, "restore_line_bp", -1).to_numpy(np.int64)
     restore = np.where(restore < 0, warning, restore)
     addition, premium, beyond = (np.zeros(len(a), np.int64) for _ in range(3))

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import csv
+import datetime
+import io
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stresslab import engine, farm, kernels, record
 from stresslab.book import Book, demo_book, notes, read_book, write_book
+from stresslab.book.life import transitions
 from stresslab.book.profile import book_facts, platform_facts
+from stresslab.book.standing import lines_of, standing
+from stresslab.contract import FALLS, Loss, Term
 from stresslab.faults import Fault, InputError, close_to, nearest
+from stresslab.limits import Limits, read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.scenario import Scenario, read_scenario, read_scenarios
 from stresslab.scenario import resolved as resolved_scenario
+from stresslab.settlement import Settlement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +106,7 @@ def run(
     parts: int = 0,
     block_paths: int = farm.BLOCK_PATHS,
     scale: Path | None = None,
+    limits: Path | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Run scenarios on a book and write the run's folder; a killed run goes on where it stopped.
@@ -107,18 +117,18 @@ def run(
     with every fault of the inputs before anything is written.
     """
     whence = {"book": _place(book.folder if isinstance(book, Book) else book), "market": _market_place(market)}
-    return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, progress)
+    return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress)
 
 
 def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
     out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
-    progress: Progress | None,
+    limits: Path | None, progress: Progress | None,
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
     faults = _option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts)
-    given = _inputs(book, scenarios, market, scale, faults)
+    given = _inputs(book, scenarios, market, scale, limits, faults)
     plan = _plan(given, paths, seed)
     folder = record.RunFolder(out)
     if folder.open(plan):
@@ -203,7 +213,7 @@ def reverse(
     from stresslab.report.breaking import as_json
 
     faults = _option_faults(scheduler, paths=paths, seed=seed, workers=workers, parts=parts)
-    given = _inputs(book, [scenario], market, None, faults)
+    given = _inputs(book, [scenario], market, None, None, faults)
     base = given.scenarios[0]
     goal = _collect(faults, lambda: read_goal(until))
     dials = [_collect(faults, lambda text=text: read_dial(text, base)) for text in vary]  # type: ignore[misc]
@@ -262,26 +272,125 @@ def _outcomes(
     return [table.to_pandas() for table in tables]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What is known of sound inputs: notes for a careful reader, and how the book stands against its limits."""
+
+    notes: list[str]
+    #: (light, sentence) of every limit that is amber or red.
+    findings: list[tuple[str, str]]
+    standing: dict[str, Any] | None
+
+
 def check(
-    book: Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None
+    book: Book | Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None, *,
+    limits: Path | str | None = None, since: Book | Path | str | None = None,
 ) -> list[str]:
-    """What a careful reader should know about sound inputs; raises :class:`InputError` with every fault of unsound ones."""
+    """What a careful reader should know about sound inputs; raises :class:`InputError` with every fault of unsound ones.
+
+    ``limits`` is a limits file, by default the provisional one; ``since`` an earlier book, whose contracts must be in a
+    state that leads to the one they are in now.
+    """
+    found = checked(book, scenarios, market, limits=limits, since=since)
+    return [*found.notes, *(f"{light}: {text}" for light, text in found.findings)]
+
+
+def checked(
+    book: Book | Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None, *,
+    limits: Path | str | None = None, since: Book | Path | str | None = None,
+) -> Checked:
+    """:func:`check`, with notes and findings apart."""
     faults: list[Fault] = []
-    held = _collect(faults, lambda: read_book(book)) if book is not None else None
+    held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book)) if book is not None else None
     read, found = read_scenarios(scenarios)
     faults += found
     observed = _market(held or book, market, faults) if book is not None or market is not None else None
+    allowed: Limits | None = _collect(faults, lambda: read_limits(limits))
     if held is not None and observed is not None:
         _resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
+    if held is not None and since is not None:
+        before: Book | None = since if isinstance(since, Book) else _collect(faults, lambda: read_book(since))
+        faults += transitions(before, held) if before is not None else []
     if faults:
         raise InputError(faults)
     said = [f"scenario {s.id}: {s.title} / {s.title_zh}, {s.days} trading days" for s in read]
     if observed is not None:
         said.insert(0, f"market {observed.title!r}: {observed.market.index}, {observed.market.volatility_pct:g}% a year")
-    if held is not None:
-        sizes = ", ".join(f"{len(held.tables[t])} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
-        said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables)]
-    return said
+    if held is None or allowed is None:
+        return Checked(said, [], None)
+    sizes = ", ".join(f"{len(held.tables[t])} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
+    stands = standing(held, line_available(held.tables["platforms"], held.as_of), allowed)
+    findings = lines_of(stands)
+    lights = [light for light, _ in findings]
+    said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables)]
+    said.append(f"limits {allowed.title!r}: {lights.count('red')} red, {lights.count('amber')} amber")
+    return Checked(said, findings, stands)
+
+
+@dataclass(frozen=True)
+class ContractSheet:
+    """One contract of a book: its terms, its scenario losses, and its settlement if one was asked for."""
+
+    terms: list[Term]
+    losses: list[Loss]
+    settlement: Settlement | None
+
+
+def terms(
+    book: Book | Path | str, account: str, *, limits: Path | str | None = None, falls: Sequence[int] = FALLS,
+    cost_pct: float | None = None, settle_on: datetime.date | None = None, prices: Mapping[str, float | str] | None = None,
+    remainder_to: Literal["client", "platform"] = "client",
+) -> ContractSheet:
+    """The contract of an account: terms in both languages, what falls of all prices do to it, who gets what if it ends.
+
+    ``falls`` are whole percent, ``cost_pct`` is the cost of selling (by default the highest of the book's boards). A
+    settlement is made if ``settle_on`` or ``prices`` (yuan by instrument) is given. Raises :class:`InputError`.
+    """
+    from stresslab.book.terms import contract_terms, find_account, losses, settle_account
+
+    held = book if isinstance(book, Book) else read_book(book)
+    one = find_account(held, account)
+    faults = [Fault("options", "must be a whole percentage from 0 to 100", "give another fall", None, "falls", str(f))
+              for f in falls if type(f) is not int or not 0 <= f <= 100]
+    cost = None if cost_pct is None else round(cost_pct * 100)
+    if cost_pct is not None and not 0 <= cost_pct <= 50:
+        faults.append(Fault("options", "must be a percentage from 0 to 50", "give another cost", None, "cost-pct", f"{cost_pct:g}"))
+    final: dict[str, int] = {}
+    for name, price in (prices or {}).items():
+        try:
+            li = Decimal(str(price)) * 1000
+            sound = li.is_finite() and li == li.to_integral_value() and 0 <= li < 2**31
+        except InvalidOperation:
+            sound = False
+        if sound:
+            final[name] = int(li)
+        else:
+            rule = "must be a price in yuan, a whole multiple of 0.001"
+            faults.append(Fault("prices", rule, "correct it", None, f"price_yuan of {name}", str(price)))
+    if faults:
+        raise InputError(faults)
+    settled = None
+    if settle_on is not None or prices is not None:
+        settled = settle_account(one, on=settle_on, prices=final, cost_bp=cost, remainder_to=remainder_to)
+    return ContractSheet(contract_terms(one, read_limits(limits)), losses(one, falls, cost), settled)
+
+
+def read_prices(path: Path | str) -> dict[str, str]:
+    """Final prices from a CSV file with the columns instrument_id and price_yuan; raises :class:`InputError` if it is none."""
+    path = Path(path)
+    way_out = "write a CSV file with a first row instrument_id,price_yuan"
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise InputError([Fault(str(path), "the prices cannot be read", way_out)]) from None
+    rows = [[cell.strip() for cell in row] for row in rows if "".join(row).strip()]
+    if not rows or rows[0] != ["instrument_id", "price_yuan"] or any(len(row) != 2 for row in rows):
+        raise InputError([Fault(str(path), "must have the columns instrument_id and price_yuan", way_out)])
+    names = [name for name, _ in rows[1:]]
+    twice = [Fault(str(path), "an instrument has one price", "remove a row", None, "instrument_id", n) for n in names if names.count(n) > 1]
+    if twice:
+        raise InputError(twice)
+    return {row[0]: row[1] for row in rows[1:]}
 
 
 def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
@@ -307,7 +416,7 @@ def demo(
     record.RunFolder(Path(out)).clear()
     market = shipped_market()
     whence = {"book": DEMO, "market": None}
-    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, 0, farm.BLOCK_PATHS, None, progress)
+    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, 0, farm.BLOCK_PATHS, None, None, progress)
 
 
 @dataclass(frozen=True)
@@ -318,6 +427,7 @@ class _Inputs:
     market: Market
     scenarios: list[Scenario]
     scale: Scale
+    limits: Limits
     resolved: list[Resolved]
 
 
@@ -343,7 +453,7 @@ def _option_faults(scheduler: str | None = None, **options: int) -> list[Fault]:
 
 def _inputs(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None,
-    scale: Path | None, faults: list[Fault],
+    scale: Path | None, limits: Path | None, faults: list[Fault],
 ) -> _Inputs:
     """The inputs of a run; raises with the faults given and all faults found."""
     from stresslab.rating import read_scale
@@ -355,12 +465,13 @@ def _inputs(
     faults += found
     observed = _market(held or book, market, faults)
     judged: Scale | None = _collect(faults, lambda: read_scale(scale))
-    if held is None or observed is None or judged is None:
+    allowed: Limits | None = _collect(faults, lambda: read_limits(limits))
+    if held is None or observed is None or judged is None or allowed is None:
         raise InputError(faults)
     resolved = _resolve_all(held, observed, read, faults)
     if faults:
         raise InputError(faults)
-    return _Inputs(held, observed, read, judged, resolved)
+    return _Inputs(held, observed, read, judged, allowed, resolved)
 
 
 def _market(book: Book | Path | str | None, market: Market | Path | str | None, faults: list[Fault]) -> Market | None:
@@ -483,6 +594,7 @@ def _plan(given: _Inputs, paths: int, seed: int) -> dict[str, Any]:
         "market": given.market.model_dump(mode="json"),
         "scenarios": [resolved_scenario(s) for s in given.scenarios],
         "scale": given.scale.model_dump(mode="json"),
+        "limits": given.limits.model_dump(mode="json"),
         "kernels": kernels.sources_digest(),
         "versions": record.versions(),
     }
@@ -490,6 +602,7 @@ def _plan(given: _Inputs, paths: int, seed: int) -> dict[str, Any]:
 
 def _describe(plan: dict[str, Any], given: _Inputs) -> dict[str, Any]:
     book, market, factor = given.book, given.market, given.market.market
+    lines = line_available(book.tables["platforms"], book.as_of)
     return {
         "format": plan["format"],
         "stresslab": plan["stresslab"],
@@ -501,7 +614,8 @@ def _describe(plan: dict[str, Any], given: _Inputs) -> dict[str, Any]:
             "volatility_pct": factor.volatility_pct, "volatility_error_pct": factor.volatility_error_pct, "drift_pct": factor.drift_pct,
         },
         "scenarios": plan["scenarios"],
-        "platforms": platform_facts(book, line_available(book.tables["platforms"], book.as_of)),
+        "platforms": platform_facts(book, lines),
+        "limits": standing(book, lines, given.limits),
         "kernels": plan["kernels"],
         "versions": plan["versions"],
         "inputs": book.digests,

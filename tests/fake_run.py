@@ -8,13 +8,17 @@ platforms, estimates and rating are those of the outcomes.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from stresslab.book import demo_book
+from stresslab.book.standing import standing
 from stresslab.estimate import estimate
 from stresslab.glossary import NULL_WHEN_ZERO, OUTPUTS
+from stresslab.limits import read_limits
 from stresslab.rating import rate, read_scale
 from stresslab.report import RunTables
 
@@ -161,6 +165,12 @@ def _platform(row: tuple[str, str, float, float, float, float]) -> dict[str, Any
     }
 
 
+@cache
+def _limits() -> dict[str, Any]:
+    """What the limits say of a small demo book, whose platforms have the names of these."""
+    return standing(demo_book(120), [10**12, 0, 0], read_limits())
+
+
 def _record(paths: int, days: int, title: str, seed: int) -> dict[str, Any]:
     return {
         "format": 1,
@@ -190,6 +200,7 @@ def _record(paths: int, days: int, title: str, seed: int) -> dict[str, Any]:
         },
         "scenarios": [_scenario(row, days) for row in SCENARIOS],
         "platforms": [_platform(row) for row in PLATFORMS],
+        "limits": _limits(),
         "kernels": "0b" * 32,
         "versions": {"python": "3.11.9", "numpy": "2.4.6", "numba": "0.68.0", "pandas": "3.1.1"},
         "inputs": {"accounts.parquet": "c3" * 32, "platforms.csv": "d4" * 32},

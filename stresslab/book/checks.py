@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stresslab.book.convert import FAULTS_SHOWN
+from stresslab.book.life import check_life, check_shares
 from stresslab.faults import Fault, Rows
 from stresslab.glossary import INPUTS, KEYS
 from stresslab.market.rules import board_rule
@@ -40,7 +41,7 @@ _REFERENCES = (
 )
 
 
-class _Checker:
+class Checker:
     """Collects faults about the rows of one book's tables, and says what is sound enough to be checked."""
 
     def __init__(self, tables: Frames, rows: dict[str, Rows], partial: set[str], known: Sequence[Fault]) -> None:
@@ -126,12 +127,14 @@ def check_book(
 
     ``partial`` are tables that lack rows which could not be read; ``as_of`` is None where the book has no sound date.
     """
-    c = _Checker(tables, rows, partial, known)
+    c = Checker(tables, rows, partial, known)
     _check_references(c)
     for table, keys in KEYS.items():
         if keys and c.readable(table, *keys):
             _check_key(c, table, keys)
     _check_accounts(c)
+    check_life(c, as_of)
+    check_shares(c)
     _check_positions(c)
     _check_sale_orders(c)
     _check_instruments(c, as_of)
@@ -142,7 +145,7 @@ def check_book(
     return c.faults
 
 
-def _check_references(c: _Checker) -> None:
+def _check_references(c: Checker) -> None:
     for table, column, target, key in _REFERENCES:
         if not c.readable(table, column) or column not in c.tables[table]:
             continue
@@ -153,7 +156,7 @@ def _check_references(c: _Checker) -> None:
         c.rows_where(table, lost, (column,), f"is not in {c.file(target)}", f"add it to {c.file(target)} or correct the name")
 
 
-def _check_key(c: _Checker, table: str, keys: tuple[str, ...]) -> None:
+def _check_key(c: Checker, table: str, keys: tuple[str, ...]) -> None:
     named = c.tables[table][list(keys)]
     again = named.duplicated().to_numpy(dtype=bool)
     if not again.any():
@@ -169,7 +172,7 @@ def _check_key(c: _Checker, table: str, keys: tuple[str, ...]) -> None:
     c.rows_where(table, again, keys[::-1], rule, "merge or rename the rows")
 
 
-def _check_accounts(c: _Checker) -> None:
+def _check_accounts(c: Checker) -> None:
     if not c.readable("accounts", "warning_line_bp", "liquidation_line_bp", "loan_rate_bp"):
         return
     a = c.tables["accounts"]
@@ -193,7 +196,7 @@ def _percent(frame: pd.DataFrame, column: str, at: int) -> str:
     return f"{int(frame[column].iloc[at]) / 100:g}%"
 
 
-def _check_positions(c: _Checker) -> None:
+def _check_positions(c: Checker) -> None:
     if not c.readable("positions", "shares") or "sellable_shares" not in c.tables["positions"]:
         return
     p = c.tables["positions"]
@@ -202,7 +205,7 @@ def _check_positions(c: _Checker) -> None:
                  lambda at: f"sellable shares must not exceed the {p['shares'].iloc[at]} shares held", "lower them, or correct the shares")
 
 
-def _check_sale_orders(c: _Checker) -> None:
+def _check_sale_orders(c: Checker) -> None:
     if not c.readable("accounts", "account_id") or "sale_order" not in c.tables["accounts"]:
         return
     if not c.sound("positions", "account_id", "instrument_id", "shares", "cost_li"):
@@ -214,7 +217,7 @@ def _check_sale_orders(c: _Checker) -> None:
                  "give cost_yuan in the positions, or choose another order")
 
 
-def _check_instruments(c: _Checker, as_of: datetime.date | None) -> None:
+def _check_instruments(c: Checker, as_of: datetime.date | None) -> None:
     if c.readable("instruments") and {"float_shares", "total_shares"} <= set(c.tables["instruments"]):
         i = c.tables["instruments"]
         more = (i["float_shares"] > i["total_shares"]).fillna(False)
@@ -239,7 +242,7 @@ def _check_instruments(c: _Checker, as_of: datetime.date | None) -> None:
                  "use prices as quoted, not adjusted ones, or give tick_yuan")
 
 
-def _check_funding(c: _Checker) -> None:
+def _check_funding(c: Checker) -> None:
     if not c.readable("funding", "funding_id", "platform_id", "amount_li") or "parent_id" not in c.tables["funding"]:
         return
     f = c.tables["funding"]
@@ -268,7 +271,7 @@ def _circle(name: str, parent: dict[str, str]) -> list[str]:
     return [*way, name] if above == name else []
 
 
-def _check_platforms(c: _Checker) -> None:
+def _check_platforms(c: Checker) -> None:
     if not c.readable("platforms", "platform_id"):
         return
     p = c.tables["platforms"]
@@ -300,7 +303,7 @@ def collateral_of_accounts(tables: Frames) -> pd.Series[Any]:
     return pd.Series(sums.to_numpy().astype(object) + a["cash_li"].to_numpy().astype(object), dtype=object)
 
 
-def _check_bounds(c: _Checker) -> None:
+def _check_bounds(c: Checker) -> None:
     readable = c.readable("accounts", "account_id", "cash_li", "debt_li") and c.readable("instruments", "instrument_id", "price_li")
     if not readable or not c.readable("positions", "account_id", "instrument_id", "shares"):
         return
@@ -314,7 +317,7 @@ def _check_bounds(c: _Checker) -> None:
         c.add(Fault(c.file("accounts"), rule, "split the book"))
 
 
-def _check_balance(c: _Checker) -> None:
+def _check_balance(c: Checker) -> None:
     if not all(c.sound(table, *columns) for table, columns in _BALANCE.items()):
         return
     differences = dict(imbalances(c.tables))

@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stresslab.book.files import Book
-from stresslab.glossary import SALE_ORDERS
+from stresslab.glossary import INPUTS, SALE_ORDERS
 from stresslab.kernels.draws import STREAM_DEMO, fill_uniforms, inverse_normal
 
 F64 = NDArray[np.float64]
 
+AS_OF = datetime.date(2026, 6, 30)
 _SECTORS = ("bank", "broker", "insurance", "property", "technology", "health", "consumer", "energy", "industry", "materials")
 #: Board and how many of 120 instruments stand on it.
 _BOARDS = (("main", 66), ("chinext", 28), ("star", 14), ("st", 5), ("fund", 7))
@@ -115,16 +116,20 @@ def demo_book(accounts: int = 20_000, seed: int = 1) -> Book:
         platforms.append(platform)
         claims.append(owed)
         funding.append(layers)
+    owners = _with_orders(dice, owners)
     tables = {
-        "accounts": _with_orders(dice, owners),
+        "accounts": owners,
         "positions": _with_costs(dice, pd.concat(position_parts, ignore_index=True), owners, instruments),
         "instruments": _with_shares(dice, instruments),
         "platforms": pd.DataFrame(platforms),
         "claims": pd.concat(claims, ignore_index=True),
         "funding": pd.concat(funding, ignore_index=True),
     }
+    # The last draws, so that everything above stays as it was.
+    tables["accounts"] = _with_contracts(dice, owners, tables["positions"], instruments)
+    tables["funding"] = tables["funding"].assign(funder_id=_funders(tables["funding"]))
     title = f"Demo book, synthetic: 3 platforms, {accounts:,} accounts"
-    return Book(title, datetime.date(2026, 6, 30), "CNY", True, tables)
+    return Book(title, AS_OF, "CNY", True, tables)
 
 
 def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:
@@ -160,6 +165,57 @@ def _with_orders(dice: _Dice, owners: pd.DataFrame) -> pd.DataFrame:
     which = [dice.pick(int((owners["platform_id"] == style.platform_id).sum()), style.orders) for style in _STYLES]
     owners.insert(owners.columns.get_loc("full_sale"), "sale_order", np.array(SALE_ORDERS)[np.concatenate(which)])  # type: ignore[arg-type]
     return owners
+
+
+def _with_contracts(dice: _Dice, owners: pd.DataFrame, positions: pd.DataFrame, instruments: pd.DataFrame) -> pd.DataFrame:
+    """Accounts with dates, assessments, profit shares and behaviour, by the habits of their platform; P3 assesses few."""
+    n = len(owners)
+    style = {s.platform_id: s for s in _STYLES}
+    home = owners["platform_id"].to_numpy(dtype=object)
+    careful = np.array([style[p].disclosure / 100 for p in home])
+    price = pd.Series(instruments["price_li"].to_numpy(np.int64), index=instruments["instrument_id"])
+    worth = positions["shares"].to_numpy(np.int64) * price.loc[positions["instrument_id"]].to_numpy()
+    held = pd.Series(worth).groupby(positions["account_id"].to_numpy()).sum().reindex(owners["account_id"], fill_value=0).to_numpy()
+    collateral, debt = held + owners["cash_li"].to_numpy(np.int64), owners["debt_li"].to_numpy(np.int64)
+    age = 10 + np.floor(700 * dice.uniforms(n)).astype(np.int64)
+    since = np.minimum(age, np.floor(500 * dice.uniforms(n) ** (1 + careful)).astype(np.int64))
+    assessed = dice.uniforms(n) < careful + 0.05
+    bold = np.minimum(4, np.floor(collateral / np.maximum(collateral - debt, 1) + 1.5 * dice.uniforms(n)).astype(np.int64))
+    # Interest of at most a month is unpaid; own money is what is left of it after the gains and losses so far.
+    principal = debt - np.floor(debt * owners["loan_rate_bp"].to_numpy(np.int64) * (30 * dice.uniforms(n)) / 3_650_000).astype(np.int64)
+    own = np.round((collateral - debt) * (0.85 + 0.35 * dice.uniforms(n)) / 1000).astype(np.int64) * 1000
+    term = np.where(dice.uniforms(n) < np.where(home == "P1", 0.3, 0.8), 30 + np.floor(330 * dice.uniforms(n)).astype(np.int64), 0)
+    shared = (home == "P3") & (dice.uniforms(n) < 0.4)
+    busy = np.floor(8 * dice.uniforms(n) ** (1 + 3 * careful)).astype(np.int64)
+    turned = np.round(collateral * 6 * dice.uniforms(n) ** (1 + 2 * careful) / 1000).astype(np.int64) * 1000
+    called = collateral * 10_000 < owners["warning_line_bp"].to_numpy(np.int64) * debt
+
+    def days(count: NDArray[np.int64], known: NDArray[np.bool_], sign: int) -> NDArray[Any]:
+        found = [AS_OF + datetime.timedelta(days=sign * int(d)) if k else None for d, k in zip(count, known, strict=True)]
+        return np.array(found, dtype=object)
+
+    grades = np.array(["C1", "C2", "C3", "C4", "C5"], dtype=object)[bold]
+    grades[~assessed] = None
+    form = np.full(n, None, dtype=object)
+    form[shared] = "fixed"
+
+    made = owners.assign(
+        client_id=[f"{p}-H{name[1:]}" for p, name in zip(home, owners["account_id"], strict=True)],
+        profit_share=form, client_share_bp=pd.arrays.IntegerArray(np.full(n, 7_000), ~shared),
+        fees_bp=np.where(shared, 100, 0), own_money_li=own, principal_li=principal,
+        status=np.where(called, "called", "trading"), opened=days(age, np.ones(n, bool), -1), maturity_date=days(term, term > 0, 1),
+        risk_grade=grades, assessed_on=days(since, assessed, -1),
+        turnover_90d_li=turned, leverage_increases_90d=busy,
+    )
+    # As a reader would have it: columns in their order, and none that says nothing.
+    return made[[c.stored for c in INPUTS["accounts"] if c.stored in made and made[c.stored].notna().any()]]
+
+
+def _funders(funding: pd.DataFrame) -> list[str]:
+    """Who stands behind each layer: banks and trusts by name, the rest pooled."""
+    names = {"bank": "Commercial bank", "nonbank": "Trust", "p2p": "Private investors", "foreign": "Offshore fund",
+             "shareholder": "Shareholder", "own": "Owner"}
+    return [f"{names[source]} {platform}" for source, platform in zip(funding["source"], funding["platform_id"], strict=True)]
 
 
 def _with_costs(dice: _Dice, positions: pd.DataFrame, owners: pd.DataFrame, instruments: pd.DataFrame) -> pd.DataFrame:

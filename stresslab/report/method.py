@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stresslab.report.method_book import BOOK_FORMULAS
 from stresslab.report.phrase import Phrase
 
 
@@ -377,7 +378,7 @@ _LIST = (
     ),
 )
 
-FORMULAS: dict[str, Formula] = {f.number: f for f in _LIST}
+FORMULAS: dict[str, Formula] = {f.number: f for f in (*_LIST, *(_f(*row) for row in BOOK_FORMULAS))}
 
 #: Word, then what it means here.
 GLOSSARY: tuple[tuple[Phrase, Phrase], ...] = (

@@ -26,6 +26,7 @@ from stresslab.report.run_tables import (
     rated_platforms,
     scenario_title,
 )
+from stresslab.report.standing import standing_part
 
 _HERE = Path(__file__).parent
 #: Indices that make a market a United States history, in small letters.
@@ -90,6 +91,7 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         ],
         prices=[pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
         spiral=_spiral(run, estimates, names),
+        standing=standing_part(run),
         parts=parts,
         scenarios=[_scenario(s) for s in run.scenarios],
         parameters=parameter_table,
