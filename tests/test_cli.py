@@ -26,7 +26,7 @@ from stresslab.book import demo_book, read_book
 from stresslab.faults import InputError
 
 BASE = Path(__file__).parent / "invalid" / "base"
-VERBS = ("demo", "init", "check", "run", "rate", "compare", "replay")
+VERBS = ("demo", "init", "check", "terms", "run", "rate", "compare", "replay")
 #: What takes long to import, and is needed by no help.
 HEAVY = ("numba", "numpy", "pandas", "pyarrow", "scipy", "dask", "distributed", "matplotlib", "arch", "rich", "jinja2")
 PROGRAM = [sys.executable, "-c", "from stresslab.cli import main; main()"]
@@ -164,14 +164,96 @@ def test_check_says_what_a_careful_reader_should_know(said, tmp_path):
     book = tmp_path / "book"
     shutil.copytree(BASE, book)
     accounts = (book / "accounts.csv").read_text(encoding="utf-8")
-    (book / "accounts.csv").write_text(accounts.replace("130,115", "160,115").replace(",rate_cap_pct\n", ",rate_cap_pct,risk_grade\n")
-                                       .replace("fixed,\n", "fixed,,C1\n").replace("floating,\n", "floating,,\n")
+    (book / "accounts.csv").write_text(accounts.replace("130,115", "160,115")
+                                       .replace(",rate_cap_pct\n", ",rate_cap_pct,withdrawal_line_pct\n")
+                                       .replace("fixed,\n", "fixed,,300\n").replace("floating,\n", "floating,,\n")
                                        .replace("capped,15\n", "capped,15,\n"), encoding="utf-8")
     code, out, err = said("check", book, "--json")
     assert (code, err) == (0, "")
     notes = json.loads(out)["notes"]
-    assert "accounts: kept, but no result depends on it yet: risk_grade" in notes
+    assert "accounts: kept, but no result depends on it yet: withdrawal_line_pct" in notes
     assert "accounts: 1 are below their warning line on the book's date, 0 of them below their liquidation line" in notes
+
+
+def test_check_shows_lights_and_fails_on_them(said, tmp_path):
+    code, out, _ = said("check", BASE)
+    assert code == 0
+    assert "limits 'Provisional limits for margin lenders': 17 red, 2 amber" in out
+    assert "red: P2: Cash coverage, 7 days (现金流覆盖率（7日）) 19.6667% is below 50%" in out.splitlines()
+    assert said("check", BASE, "--fail-on", "limit")[0] == 1
+    code, out, _ = said("check", BASE, "--json", "--fail-on", "warning")
+    told = json.loads(out)
+    assert (code, told["ok"]) == (1, True)
+    assert {f["light"] for f in told["findings"]} == {"red", "amber"}
+    assert [p["platform_id"] for p in told["limits"]["platforms"]] == ["P1", "P2"]
+    # A regulator who asks for nothing.
+    lax = (Path(stresslab.__file__).parent / "limits.toml").read_text(encoding="utf-8")
+    lax = re.sub(r"(side = \"at_least\"\n)amber = .*\nred = .*", r"\1amber = 0\nred = 0", lax)
+    lax = re.sub(r"(side = \"at_most\"\n)amber = .*\nred = .*", r"\1amber = 1000\nred = 1000", lax)
+    (tmp_path / "lax.toml").write_text(lax, encoding="utf-8")
+    code, out, _ = said("check", BASE, "--limits", tmp_path / "lax.toml")
+    lights = [line for line in out.splitlines() if line.startswith(("red: ", "amber: "))]
+    assert lights
+    assert all("account" in line for line in lights)
+
+
+def test_terms_of_an_account(said, tmp_path):
+    code, out, err = said("terms", BASE, "--account", "A1")
+    assert (code, err) == (0, "")
+    assert re.search(r"警戒线 +warning line +140%，下跌33.99%即触及 / 140%, reached by a fall of 33.99%", out)
+    assert re.search(r"−60% +539,000 +89.8% +301,000 +489,000 +0 +61,000 +\d+ +0 +61,\d+", out)
+    assert "全部价格下跌" in said("terms", BASE, "--account", "A1", "--lang", "zh")[1]
+    code, out, _ = said("terms", BASE, "--account", "A1", "--json", "--falls", "0,40")
+    told = json.loads(out)
+    assert [row["fall_pct"] for row in told["losses"]] == [0, 40]
+    assert (told["settlement"], told["losses"][0]["maintenance_ratio_pct"]) == (None, "212.0833")
+
+
+def test_terms_settles_from_a_file_of_prices(said, tmp_path):
+    book = tmp_path / "book"
+    shutil.copytree(BASE, book)
+    accounts = (book / "accounts.csv").read_text(encoding="utf-8")
+    (book / "accounts.csv").write_text(
+        accounts.replace(",rate_cap_pct\n", ",rate_cap_pct,own_money_yuan,principal_yuan,profit_share,client_share_pct\n")
+        .replace("fixed,\n", "fixed,,600000,590000,performance,80\n").replace("floating,\n", "floating,,,,,\n")
+        .replace("capped,15\n", "capped,15,,,,\n"), encoding="utf-8")
+    prices = tmp_path / "prices.csv"
+    prices.write_text("instrument_id,price_yuan\nS1,16.20\n", encoding="utf-8")
+    words = ("terms", book, "--account", "A1", "--prices", prices, "--settle", "2026-07-30", "--cost-pct", "0.1")
+    code, out, _ = said(*words, "--json")
+    made = json.loads(out)["settlement"]
+    assert code == 0
+    assert made["collateral_li"] == 1_332_500_000
+    assert made["lender_li"] + made["platform_li"] + made["client_li"] == made["proceeds_li"]
+    assert made["interest_li"] == 10_000_000 + 600_000_000 * 650 * 30 // 3_650_000
+    assert made["platform_li"] == made["net_li"] * 2 // 10
+    assert re.search(r"客户所得 +\d", said(*words, "--lang", "zh", "--remainder-to", "platform")[1])
+    for text, rule in (("instrument_id\nS1\n", "must have the columns"), ("instrument_id,price_yuan\nS1,1\nS1,2\n", "has one price"),
+                       ("instrument_id,price_yuan\nS1,abc\n", "must be a price in yuan")):
+        prices.write_text(text, encoding="utf-8")
+        code, _, err = said(*words)
+        assert code == 2
+        assert rule in err
+    for wrong in (("--settle", "tomorrow"), ("--falls", "a,b"), ("--account", "A7")):
+        assert said("terms", book, "--account", "A1", *wrong)[0] == 2
+
+
+def test_check_against_an_earlier_book(said, tmp_path):
+    for name, state in (("then", "settled"), ("now", "trading")):
+        shutil.copytree(BASE, tmp_path / name)
+        accounts = (tmp_path / name / "accounts.csv").read_text(encoding="utf-8")
+        state = "called" if name == "then" else state
+        (tmp_path / name / "accounts.csv").write_text(
+            accounts.replace(",rate_cap_pct\n", ",rate_cap_pct,status\n").replace("fixed,\n", f"fixed,,{state}\n")
+            .replace("floating,\n", "floating,,\n").replace("capped,15\n", "capped,15,\n"), encoding="utf-8")
+    assert said("check", tmp_path / "now", "--since", tmp_path / "then")[0] == 0
+    accounts = (tmp_path / "now" / "accounts.csv").read_text(encoding="utf-8")
+    (tmp_path / "now" / "accounts.csv").write_text(accounts.replace("A1,", "A4,"), encoding="utf-8")
+    positions = (tmp_path / "now" / "positions.csv").read_text(encoding="utf-8")
+    (tmp_path / "now" / "positions.csv").write_text(positions.replace("A1,", "A4,"), encoding="utf-8")
+    code, _, err = said("check", tmp_path / "now", "--since", tmp_path / "then")
+    assert code == 2
+    assert "the contract was margin called (追缴) in the earlier book and is missing" in err
 
 
 def test_check_wants_something_to_check(said):

@@ -19,7 +19,7 @@ from stresslab import cli
 INVALID = Path(__file__).parent / "invalid"
 CASES = sorted(p.name for p in INVALID.iterdir() if p.is_dir() and p.name != "base")
 #: Files that stand beside the book, not in it.
-BESIDE = ("scenario.toml", "scenario-2.toml", "scale.toml")
+BESIDE = ("scenario.toml", "scenario-2.toml", "scale.toml", "limits.toml")
 ABOUT = ("expected.txt", "options.txt", "absent.txt")
 
 

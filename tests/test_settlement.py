@@ -139,7 +139,8 @@ def test_the_last_step_reached_counts(value, added):
 
 # --- the scenario loss table --------------------------------------------------------------------
 
-TERMS = {"cash_li": 0, "shares_li": 400_000_000, "debt_li": 300_000_000, "warning_bp": 12_000, "liquidation_bp": 11_000, "restore_bp": 12_000}
+TERMS = {"cash_li": 0, "shares_li": 400_000_000, "debt_li": 300_000_000, "warning_bp": 12_000, "liquidation_bp": 11_000,
+         "restore_bp": 12_000}
 
 
 def test_a_call_begins_strictly_below_the_line():

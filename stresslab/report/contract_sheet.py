@@ -50,7 +50,7 @@ def whole_yuan(li: int) -> Phrase:
 
 
 def _ratio(loss: Loss) -> Phrase:
-    return NONE if loss.ratio is None else same(f"{decimal_text(100 * loss.ratio, 1)}%")
+    return NONE if loss.ratio is None else same(f"{float(decimal_text(100 * loss.ratio, 1)):.1f}%")
 
 
 def loss_exhibit(losses: Sequence[Loss], title: Phrase, note: Phrase = NOTHING) -> Table:

@@ -24,6 +24,8 @@ class StandingPart:
     """The section of limits: what is supposed, the tables of all platforms, a loss table for each kind of contract."""
 
     lead: Phrase
+    assumed: list[tuple[Phrase, Phrase]]
+    sources: list[str]
     limits: Table
     accounts: Table
     tiers: Table
@@ -41,7 +43,8 @@ def standing_part(run: RunTables) -> StandingPart | None:
     names = {p["platform_id"]: platform_name(p) for p in run.platforms}
     found = said["platforms"]
     return StandingPart(
-        _lead(said), _limits(found, names), _accounts(found, names), _tiers(found, names, said), _ladder(found, names),
+        _lead(said), _assumed(said["assumptions"]), _sources(said), _limits(found, names), _accounts(found, names),
+        _tiers(found, names, said), _ladder(found, names),
         _concentration(found, names), _capital(found, names, said),
         [_contract(p["platform_id"], names, kind) for p in found for kind in p["contracts"][:1]],
     )
@@ -50,22 +53,47 @@ def standing_part(run: RunTables) -> StandingPart | None:
 def _lead(said: Json) -> Phrase:
     lights = [one["light"] for p in said["platforms"] for one in (*p["limits"], *p["accounts"])]
     counted = Phrase(
-        "On the book's date {red} limits are red and {amber} amber, over all platforms. ",
-        "账簿日各平台合计：{red}项红灯，{amber}项黄灯。").fill(red=lights.count("red"), amber=lights.count("amber"))
+        "On the book's date {red} limits and rules are red and {amber} amber, over all platforms. ",
+        "账簿日各平台合计：{red}项限额或规则红灯，{amber}项黄灯。").fill(red=lights.count("red"), amber=lights.count("amber"))
     by = Phrase(f"Limits: {said['title']}", f"限额依据：{said['title_zh']}")
     if said["provisional"]:
         by = Phrase(f"{by.en} (provisional)", f"{by.zh}")
     static = Phrase(
-        ". Nothing here is simulated: it is what the book says, under the assumptions printed below each table.",
-        "。本节不含模拟，均来自账簿，所用假设见各表下方。")
+        ". Nothing here is simulated: it is what the book says, under these assumptions:",
+        "。本节不含模拟，均来自账簿，假设如下：")
     return join([counted, by, static], "", "")
+
+
+def _assumed(a: Json) -> list[tuple[Phrase, Phrase]]:
+    """What the figures suppose, as facts."""
+    off = a["run_off_pct"]
+    return [
+        (Phrase("Loss when the pool is sold", "流动性资产池变现折价"), same(f"{_short(a['pool_haircut_pct'])}%")),
+        (Phrase("Leaves in 30 days: free cash", "30日流出：可取现金"), same(f"{_short(off['free_cash'])}%")),
+        (Phrase("Leaves in 30 days: investors", "30日流出：投资人债权"), same(f"{_short(off['investor'])}%")),
+        (Phrase("Leaves in 30 days: foreign money", "30日流出：外资"), same(f"{_short(off['foreign'])}%")),
+        (Phrase("Funding not renewed at maturity", "资金到期不续"), same(f"{_short(off['funding'])}%")),
+        (Phrase("Loans that come back when due", "贷款到期收回"), same(f"{_short(a['loan_inflow_pct'])}%")),
+        (Phrase("Inflows count up to", "流入计入上限"),
+         Phrase("{n}% of outflows", "流出的{n}%").fill(n=_short(a["inflow_cap_pct"]))),
+        (Phrase("Loan without a date: called within", "无到期日贷款收回期"), Phrase("{n} days", "{n}日").fill(n=a["loan_call_days"])),
+        (Phrase("High leverage", "高杠杆"), Phrase("above {n}", "超过{n}倍").fill(n=_short(a["high_leverage"]))),
+    ]
+
+
+def _sources(said: Json) -> list[str]:
+    """Where assumptions and limits come from, each once."""
+    a = said["assumptions"]
+    told = [f"{key.removesuffix('_source').replace('_', ' ')}: {a[key]}" for key in a if key.endswith("_source")]
+    told.append(f"run off: {a['run_off_pct']['source']}")
+    return told + [f"{one['en']}: {one['source']}" for one in said["platforms"][0]["limits"]]
 
 
 def _percent(value: str | None, name: str) -> Phrase:
     if value is None:
         return Phrase("none due", "无需覆盖") if not name.endswith("_days") else Phrase("over 365", "超过365")
     number = float(value)
-    text = f"{number:,.0f}" if name.endswith("_days") or number >= 1000 else f"{number:,.1f}"
+    text = f"{number:,.0f}" if name.endswith("_days") or number >= 1000 else f"{number:,.2f}"
     return same(text if name.endswith("_days") else f"{text}%")
 
 
