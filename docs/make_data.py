@@ -63,8 +63,8 @@ One TOML file. Every block that holds facts names its `source`. A percentage has
 RUN = """## A run
 
 A folder of Parquet tables with the columns below, `record.json` (what was run, by which versions,
-digests of everything in and out), `rating.json` and `report.html`. Tables line up by the columns of
-unit *id* together with `path` and `day`.
+digests of everything in and out, how the book stands against its limits), `rating.json` and
+`report.html`. Tables line up by the columns of unit *id* together with `path` and `day`.
 """
 
 #: What a kind of input column is called, and its unit in the file.

@@ -197,6 +197,21 @@ def test_check_shows_lights_and_fails_on_them(said, tmp_path):
     assert all("account" in line for line in lights)
 
 
+def test_a_run_prints_the_limits_that_it_was_given(said, place, tmp_path):
+    shipped = (Path(stresslab.__file__).parent / "limits.toml").read_text(encoding="utf-8")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(shipped.replace("Provisional limits for margin lenders", "Limits of a province"), encoding="utf-8")
+    words = ("run", "--book", place / "book", "--scenario", "baseline", "--paths", 1, "--out", tmp_path / "run", "--quiet")
+    assert said(*words, "--limits", mine)[0] == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Limits of a province" in page
+    assert "适当性、风险预算与期限" in page
+    record = json.loads((tmp_path / "run" / "record.json").read_text(encoding="utf-8"))
+    assert record["limits"]["title"] == "Limits of a province"
+    # Other limits make another run.
+    assert said(*words)[0] == 2
+
+
 def test_terms_of_an_account(said, tmp_path):
     code, out, err = said("terms", BASE, "--account", "A1")
     assert (code, err) == (0, "")

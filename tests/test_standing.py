@@ -123,6 +123,17 @@ def test_claims_are_netted_against_the_same_clients_debt(folder):
     assert facts["due_li"]["7"]["claims_netted"] == 140_000 * YUAN
 
 
+def test_set_off_knows_the_group_of_a_client(folder):
+    claims = folder / "claims.csv"
+    rows = claims.read_text(encoding="utf-8").replace("notice_days\n", "notice_days,group_id\n").replace(",0\n", ",0,G\n")
+    claims.write_text(rows.replace("120000,3\n", "120000,3,G\n").replace("150000,7\n", "150000,7,\n"), encoding="utf-8")
+    book = with_columns(folder, "accounts", {"client_id": {"A1": "C1"}})
+    (facts, figures), _ = facts_of(book)
+    # The account of C1 owes 600,000, and C1 and C2 are one group.
+    assert facts["due_li"]["7"]["claims_netted"] == 0
+    assert figures["top1_client_pct"] == 100
+
+
 def test_weights_and_maturities_come_from_the_book(folder):
     with_columns(folder, "instruments", {"risk_weight_pct": {"S2": "150"}})
     book = with_columns(folder, "accounts", {"maturity_date": {"A1": "2026-07-30", "A2": "2026-08-01", "A3": "2026-01-01"}})

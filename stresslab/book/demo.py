@@ -200,7 +200,7 @@ def _with_contracts(dice: _Dice, owners: pd.DataFrame, positions: pd.DataFrame, 
     form[shared] = "fixed"
 
     made = owners.assign(
-        client_id=[f"{p}-H{name[1:]}" for p, name in zip(home, owners["account_id"], strict=True)],
+        client_id=[f"{p}-C{k:03d}" for p, k in zip(home, owners.groupby("platform_id").cumcount() + 1, strict=True)],
         profit_share=form, client_share_bp=pd.arrays.IntegerArray(np.full(n, 7_000), ~shared),
         fees_bp=np.where(shared, 100, 0), own_money_li=own, principal_li=principal,
         status=np.where(called, "called", "trading"), opened=days(age, np.ones(n, bool), -1), maturity_date=days(term, term > 0, 1),

@@ -134,7 +134,9 @@ def owners(frame: pd.DataFrame) -> pd.Series[Any]:
 def _netted(lender: Lender, soon: Any) -> int:
     """Claims within a window after set-off against what the same client group owes the platform, group by group (M-118)."""
     asked = pd.Series(lender.claim_li, index=lender.claims.index)[soon].groupby(owners(lender.claims)[soon]).sum()
-    who = owners(lender.accounts)
+    groups = dict(zip(lender.claims["client_id"], owners(lender.claims), strict=True))
+    # An account may name its client alone, and the claims say to which group that client belongs.
+    who = owners(lender.accounts).map(lambda name: groups.get(name, name))
     owed = lender.accounts["debt_li"][who.notna()].groupby(who[who.notna()]).sum()
     return sum(max(0, int(v) - int(owed.get(name, 0))) for name, v in asked.items())
 

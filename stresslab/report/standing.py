@@ -28,6 +28,7 @@ class StandingPart:
     sources: list[str]
     limits: Table
     accounts: Table
+    due: Table
     tiers: Table
     ladder: Table
     concentration: Table
@@ -44,7 +45,7 @@ def standing_part(run: RunTables) -> StandingPart | None:
     found = said["platforms"]
     return StandingPart(
         _lead(said), _assumed(said["assumptions"]), _sources(said), _limits(found, names), _accounts(found, names),
-        _tiers(found, names, said), _ladder(found, names),
+        _due(found, names), _tiers(found, names, said), _ladder(found, names),
         _concentration(found, names), _capital(found, names, said),
         [_contract(p["platform_id"], names, kind) for p in found for kind in p["contracts"][:1]],
     )
@@ -145,6 +146,36 @@ def _scale(amounts: list[int]) -> MoneyScale:
 
 def _money(li: int, scale: MoneyScale, tone: str = "") -> Cell:
     return Cell(scale.number(yuan_of(li)), tone=tone if li else "quiet")
+
+
+def _due(found: list[Json], names: dict[str, Phrase]) -> Table:
+    """What falls due within 7 and 30 days, before and after set-off, beside what is liquid."""
+    scale = _scale([one["due_li"]["30"]["total"] for one in (p["facts"] for p in found)])
+    rows = []
+    for platform in found:
+        facts = platform["facts"]
+        liquid = facts["tiers_li"]["cash"] + facts["tiers_li"]["pool"]
+        for window, due in facts["due_li"].items():
+            cover = Cell(same(f"{100 * liquid / due['total']:,.1f}%")) if due["total"] else Cell(NONE)
+            cells = (_money(liquid, scale), _money(due["funding"], scale), _money(due["claims"], scale),
+                     _money(due["claims_netted"], scale), cover)
+            rows.append(Row(names[platform["platform_id"]], Phrase("within {n} days", "{n}日内").fill(n=window), cells))
+        flows = facts["flows_li"]
+        cells = (_money(liquid, scale), _money(flows["funding"], scale), _money(flows["claims"], scale), Cell(NONE),
+                 Cell(same(f"{100 * liquid / flows['net']:,.1f}%") if flows["net"] else NONE,
+                      note=Phrase("of net outflow", "占净流出")))
+        rows.append(Row(names[platform["platform_id"]], Phrase("supposed, 30 days", "假设流出（30日）"), cells))
+    return Table(
+        in_unit(scale.unit, Phrase("What falls due, and what covers it", "到期债务与覆盖")),
+        (Head(Phrase("Cash and pool", "现金与流动性资产池")), Head(Phrase("Funding", "资金"), Phrase("Due", "到期")),
+         Head(Phrase("Claims", "债权"), Phrase("Due", "到期")), Head(Phrase("Claims after set-off", "净额后债权"), Phrase("Due", "到期")),
+         Head(Phrase("Covered", "覆盖率"))),
+        tuple(rows), ("M-118",),
+        Phrase("Set-off: claims of a client group less what the same group owes the platform. Supposed: what leaves under the assumptions "
+               "above; loans that come back are subtracted from it, up to the cap.",
+               "净额：同一客户集团的债权扣除其对平台的负债。假设流出：按上述假设流出的金额，扣除收回的贷款（以上限为限）。"),
+        _PLATFORM,
+    )
 
 
 def _tiers(found: list[Json], names: dict[str, Phrase], said: Json) -> Table:
