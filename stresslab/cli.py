@@ -227,8 +227,7 @@ def terms(
         day = None if settle is None else datetime.date.fromisoformat(settle)
     except ValueError:
         raise InputError([Fault("options", "must be a date of the calendar", "write it as YYYY-MM-DD", None, "settle", settle)]) from None
-    final = None if prices is None else verbs.read_prices(prices)
-    made = verbs.terms(book, account, limits=limits, falls=at, cost_pct=cost_pct, settle_on=day, prices=final,
+    made = verbs.terms(book, account, limits=limits, falls=at, cost_pct=cost_pct, settle_on=day, prices=prices,
                        remainder_to=remainder_to.value)
     with _results():
         if as_json:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,18 +19,18 @@ from stresslab.book import Book, demo_book, notes, read_book, write_book
 from stresslab.book.life import transitions
 from stresslab.book.profile import book_facts, platform_facts
 from stresslab.book.standing import lines_of, standing
-from stresslab.contract import FALLS, Loss, Term
+from stresslab.contract import FALLS
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.limits import Limits, read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.scenario import Scenario, read_scenario, read_scenarios
 from stresslab.scenario import resolved as resolved_scenario
-from stresslab.settlement import Settlement
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stresslab.book.terms import ContractSheet
     from stresslab.breaking_point import Breaking
     from stresslab.ledger import Replay
     from stresslab.rating import Scale
@@ -327,70 +324,20 @@ def checked(
     return Checked(said, findings, stands)
 
 
-@dataclass(frozen=True)
-class ContractSheet:
-    """One contract of a book: its terms, its scenario losses, and its settlement if one was asked for."""
-
-    terms: list[Term]
-    losses: list[Loss]
-    settlement: Settlement | None
-
-
 def terms(
     book: Book | Path | str, account: str, *, limits: Path | str | None = None, falls: Sequence[int] = FALLS,
-    cost_pct: float | None = None, settle_on: datetime.date | None = None, prices: Mapping[str, float | str] | None = None,
+    cost_pct: float | None = None, settle_on: datetime.date | None = None, prices: Mapping[str, float | str] | Path | None = None,
     remainder_to: Literal["client", "platform"] = "client",
 ) -> ContractSheet:
     """The contract of an account: terms in both languages, what falls of all prices do to it, who gets what if it ends.
 
     ``falls`` are whole percent, ``cost_pct`` is the cost of selling (by default the highest of the book's boards). A
-    settlement is made if ``settle_on`` or ``prices`` (yuan by instrument) is given. Raises :class:`InputError`.
+    settlement is made if ``settle_on`` or ``prices`` (yuan by instrument, or a CSV file) is given. Raises :class:`InputError`.
     """
-    from stresslab.book.terms import contract_terms, find_account, losses, settle_account
+    from stresslab.book.terms import contract_sheet
 
     held = book if isinstance(book, Book) else read_book(book)
-    one = find_account(held, account)
-    faults = [Fault("options", "must be a whole percentage from 0 to 100", "give another fall", None, "falls", str(f))
-              for f in falls if type(f) is not int or not 0 <= f <= 100]
-    cost = None if cost_pct is None else round(cost_pct * 100)
-    if cost_pct is not None and not 0 <= cost_pct <= 50:
-        faults.append(Fault("options", "must be a percentage from 0 to 50", "give another cost", None, "cost-pct", f"{cost_pct:g}"))
-    final: dict[str, int] = {}
-    for name, price in (prices or {}).items():
-        try:
-            li = Decimal(str(price)) * 1000
-            sound = li.is_finite() and li == li.to_integral_value() and 0 <= li < 2**31
-        except InvalidOperation:
-            sound = False
-        if sound:
-            final[name] = int(li)
-        else:
-            rule = "must be a price in yuan, a whole multiple of 0.001"
-            faults.append(Fault("prices", rule, "correct it", None, f"price_yuan of {name}", str(price)))
-    if faults:
-        raise InputError(faults)
-    settled = None
-    if settle_on is not None or prices is not None:
-        settled = settle_account(one, on=settle_on, prices=final, cost_bp=cost, remainder_to=remainder_to)
-    return ContractSheet(contract_terms(one, read_limits(limits)), losses(one, falls, cost), settled)
-
-
-def read_prices(path: Path | str) -> dict[str, str]:
-    """Final prices from a CSV file with the columns instrument_id and price_yuan; raises :class:`InputError` if it is none."""
-    path = Path(path)
-    way_out = "write a CSV file with a first row instrument_id,price_yuan"
-    try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError([Fault(str(path), "the prices cannot be read", way_out)]) from None
-    rows = [[cell.strip() for cell in row] for row in rows if "".join(row).strip()]
-    if not rows or rows[0] != ["instrument_id", "price_yuan"] or any(len(row) != 2 for row in rows):
-        raise InputError([Fault(str(path), "must have the columns instrument_id and price_yuan", way_out)])
-    names = [name for name, _ in rows[1:]]
-    twice = [Fault(str(path), "an instrument has one price", "remove a row", None, "instrument_id", n) for n in names if names.count(n) > 1]
-    if twice:
-        raise InputError(twice)
-    return {row[0]: row[1] for row in rows[1:]}
+    return contract_sheet(held, account, read_limits(limits), falls, cost_pct, settle_on, prices, remainder_to)
 
 
 def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:

@@ -193,8 +193,17 @@ def test_standing_says_what_is_not_green(folder):
     assert ("red", "P1: Largest client group, share of claims (最大客户集团占债权) 60% is above 20%") in told
     assert ("red", "P2: 1 account: no risk assessment (无风险评估): A3") in told
     assert not [text for light, text in told if light == "green"]
-    red = [light for light, text in told if text.startswith("P1")]
-    assert red == sorted(red, reverse=True)
+
+
+def test_red_comes_before_amber():
+    book = demo_book(120)
+    said = standing(book, line_available(book.tables["platforms"], book.as_of), LIMITS)
+    for platform in said["platforms"]:
+        lights = [one["light"] for one in (*platform["limits"], *platform["accounts"]) if one["light"] != "green"]
+        told = [light for light, text in lines_of(said) if text.startswith(platform["platform_id"])]
+        assert told == sorted(lights, reverse=True)
+    assert any(lights != sorted(lights, reverse=True) for lights in (
+        [one["light"] for one in (*p["limits"], *p["accounts"]) if one["light"] != "green"] for p in said["platforms"]))
 
 
 @given(st.fractions(-1000, 1000), st.integers(0, 6))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -287,3 +291,66 @@ def settle_account(
         collateral_li=one.li("cash_li") + shares, selling_cost_li=cost, debt_li=debt + grown, principal_li=one.li("principal_li"),
         own_money_li=one.li("own_money_li"), sharing=one.sharing, mark_li=None if mark is None else int(mark), remainder_to=remainder_to,
     )
+
+
+@dataclass(frozen=True)
+class ContractSheet:
+    """One contract of a book: its terms, its scenario losses, and its settlement if one was asked for."""
+
+    terms: list[Term]
+    losses: list[contract.Loss]
+    settlement: Settlement | None
+
+
+def contract_sheet(
+    book: Book, account: str, limits: Limits, falls: Sequence[int], cost_pct: float | None, settle_on: datetime.date | None,
+    prices: Mapping[str, float | str] | Path | None, remainder_to: settlement.Party,
+) -> ContractSheet:
+    """Everything about the contract of an account; raises :class:`InputError` with every option that is wrong."""
+    one = find_account(book, account)
+    faults = [Fault("options", "must be a whole percentage from 0 to 100", "give another fall", None, "falls", str(f))
+              for f in falls if type(f) is not int or not 0 <= f <= 100]
+    if cost_pct is not None and not 0 <= cost_pct <= 50:
+        faults.append(Fault("options", "must be a percentage from 0 to 50", "give another cost", None, "cost-pct", f"{cost_pct:g}"))
+    final = _final_prices(read_prices(prices) if isinstance(prices, Path) else prices or {}, faults)
+    if faults:
+        raise InputError(faults)
+    cost = None if cost_pct is None else round(cost_pct * 100)
+    settled = None
+    if settle_on is not None or prices is not None:
+        settled = settle_account(one, on=settle_on, prices=final, cost_bp=cost, remainder_to=remainder_to)
+    return ContractSheet(contract_terms(one, limits), losses(one, falls, cost), settled)
+
+
+def _final_prices(prices: Mapping[str, float | str], faults: list[Fault]) -> dict[str, int]:
+    """Prices in yuan as whole 厘."""
+    final: dict[str, int] = {}
+    for name, price in prices.items():
+        try:
+            li = Decimal(str(price)) * 1000
+            sound = li.is_finite() and li == li.to_integral_value() and 0 <= li < 2**31
+        except InvalidOperation:
+            sound = False
+        if sound:
+            final[name] = int(li)
+        else:
+            rule = "must be a price in yuan, a whole multiple of 0.001"
+            faults.append(Fault("prices", rule, "correct it", None, f"price_yuan of {name}", str(price)))
+    return final
+
+
+def read_prices(path: Path) -> dict[str, float | str]:
+    """Final prices from a CSV file with the columns instrument_id and price_yuan; raises :class:`InputError` if it is none."""
+    way_out = "write a CSV file with a first row instrument_id,price_yuan"
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise InputError([Fault(str(path), "the prices cannot be read", way_out)]) from None
+    rows = [[cell.strip() for cell in row] for row in rows if "".join(row).strip()]
+    if not rows or rows[0] != ["instrument_id", "price_yuan"] or any(len(row) != 2 for row in rows):
+        raise InputError([Fault(str(path), "must have the columns instrument_id and price_yuan", way_out)])
+    names = [name for name, _ in rows[1:]]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError([Fault(str(path), "an instrument has one price", "remove a row", None, "instrument_id", n) for n in twice])
+    return {row[0]: row[1] for row in rows[1:]}
