@@ -8,6 +8,7 @@ from typing import Any
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -30,6 +31,7 @@ from stresslab.market.short_rate import (
     vasicek_mean,
     vasicek_sd,
 )
+from stresslab.scenario import read_scenario
 
 VASICEK = {"model": "vasicek", "initial_pct": 3.0, "long_run_pct": 4.0, "mean_reversion": 0.5, "volatility_pct": 1.0, "source": "golden"}
 CIR = {"model": "cir", "initial_pct": 3.0, "long_run_pct": 4.0, "mean_reversion": 0.5, "volatility": 0.1, "source": "golden"}
@@ -269,3 +271,26 @@ def test_a_fault_of_the_file_names_its_key(tmp_path: Path) -> None:
         ("rates.volatility", "must be given for the model cir"),
         ("rates.volatility_pct", "is not read by the model cir, which reads long_run_pct, volatility"),
     ]
+
+
+# --- what ships -----------------------------------------------------------------------------------
+
+SHIBOR = Path(__file__).parent.parent.parent / "shared" / "data" / "cn_shibor_daily" / "cn_shibor_daily.csv"
+
+
+@pytest.mark.skipif(not SHIBOR.is_file(), reason="the history of Shibor is not there")
+def test_the_shipped_law_is_that_of_the_month_rate() -> None:
+    """Exact regression r(t) = k r(t−1) + c + e of daily rates: a = −252 ln k, b = c / (1 − k), σ from the deviation of e."""
+    rate = pd.read_csv(SHIBOR)["shibor_m1_pct"].dropna().to_numpy()
+    before, after = rate[:-1], rate[1:]
+    slope, constant = np.polyfit(before, after, 1)
+    rest = (after - slope * before - constant).std(ddof=2)
+    law = read_scenario("rates-random").rates.law
+    assert rate.size == 2_810
+    assert law.mean_reversion == round(-252 * math.log(slope), 2)
+    assert law.mean_reversion_error == round(252 * rest / slope / (before.std() * math.sqrt(before.size)), 2)
+    assert law.long_run_pct == law.initial_pct == round(constant / (1 - slope), 2)
+    assert law.long_run_error_pct == round(rest / (1 - slope) / math.sqrt(before.size), 2)
+    volatility = rest * math.sqrt(2 * -252 * math.log(slope) / (1 - slope**2))
+    assert law.volatility_pct == round(volatility, 2)
+    assert law.volatility_error_pct == round(volatility / math.sqrt(2 * before.size), 2)

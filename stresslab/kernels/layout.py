@@ -23,6 +23,8 @@ F64 = NDArray[np.float64]
 Records = Any  # an array of records; numpy's stubs have no type for fields
 Record = Any
 
+#: So many floating loans are charged together.
+BLOCK = 64
 #: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
 LANES = 64
 #: Places in ``State.counts``.
@@ -69,6 +71,10 @@ WEIGHT = _record("instrument:u4", "share:f4")
 ACCOUNT_STATE = _record(
     "cash", "debt", "value", "last_debt", "call_amount", "recall", "carry:i4", "accrued:u2", "call_day:u2", "answer_day:u2",
     "served_day:u2", "forced_day:u2", "begun:u1", "moved:u1",
+)
+#: A floating loan while its debt is charged over the days of a path; unsigned, as nothing here is negative.
+LOAN = _record(
+    "debt:u8", "carry:u8", "platform:u2", "rate_bp:u2", "rate_most_bp:u2", "floats_from:u2", "line_bp:u2", "clause:u1",
 )
 #: What happened to a live account on the path.
 ACCOUNT_TALLY = _record("calls:i4", "batch:i4", "deficit", "sold")
@@ -193,6 +199,7 @@ class State(NamedTuple):
     rates: Rates  # of this path
     schedule: Records  # of this path, floating accounts included
     last_debt: I64  # of this path
+    block: Records  # scratch of floating loans
     course: Records  # the schedule less the accounts that moved
     counts: I64
     room: I64
@@ -260,7 +267,7 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
         rates=Rates(facts.rates.calendar, facts.rates.shift.copy()) if own else facts.rates,
         schedule=facts.schedule.copy().view(np.recarray) if own else facts.schedule,
         last_debt=facts.last_debt.copy() if own else facts.last_debt,
-        course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
+        block=records(LOAN, BLOCK), course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
         room=np.zeros(LAYERS, np.int64), taken=np.zeros(LAYERS, np.int64), bound=np.zeros((stocks, LANES), np.float32),
         lowest=np.full((stocks, LANES), 1e30, np.float32), lane=np.zeros(LANES, np.float32), listed=np.arange(n, dtype=np.uint32),
         paths=np.full(n, 2**64 - 1, np.uint64), ledger=new_ledger() if ledger is None else ledger,
