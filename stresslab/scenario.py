@@ -155,7 +155,7 @@ class RatePath(_Block):
     The first number is that of day 0 and is 0; the last one holds from its day on.
     """
 
-    shift_pct: tuple[Annotated[Percent, Field(ge=-20, le=30)], ...] = Field(min_length=2)
+    shift_pct: tuple[Annotated[Percent, Field(ge=-20, le=30)], ...]
     from_date: Text | None = None
     to_date: Text | None = None
     source: Source
@@ -402,11 +402,11 @@ def _rate_misfits(rates: dict[str, Any], days: Any) -> Iterator[Misfit]:
 
 def _rate_path_misfits(path: Any, days: Any) -> Iterator[Misfit]:
     shifts = path.get("shift_pct") if isinstance(path, dict) else None
-    if not isinstance(shifts, list | tuple) or not shifts:
+    if not isinstance(shifts, list | tuple):
         return
     place = ("rates", "path", "shift_pct")
-    if shifts[0] != 0:
-        yield Misfit(place, "must begin with 0, the book's date; put a 0 before the first day", shifts[0])
+    if not shifts or shifts[0] != 0:
+        yield Misfit(place, "must begin with 0, the book's date; put a 0 before the first day", _plain(shifts[:1]))
     if type(days) is int and len(shifts) > days + 1:
         yield Misfit(place, f"has {len(shifts)} numbers for days 0 to {days}; shorten it, or make days larger")
 

@@ -437,6 +437,7 @@ def test_without_noise_rates_take_their_mean(book):
     ({"shape": "twist", "short_pct": 1, "long_pct": 0, "day": 1, "long_days": 9, "shock_pct": 1}, "rates.shock_pct", "is not read"),
     ({"path": {"shift_pct": [0, 1], "source": "by hand"}, "shock_pct": 1}, "rates.shock_pct", "must not stand beside [rates.path]"),
     ({"path": {"shift_pct": [1, 1], "source": "by hand"}}, "rates.path.shift_pct", "must begin with 0"),
+    ({"path": {"shift_pct": [], "source": "by hand"}}, "rates.path.shift_pct", "must begin with 0"),
     ({"path": {"shift_pct": [0] * 8, "source": "by hand"}}, "rates.path.shift_pct", "has 8 numbers for days 0 to 6"),
     ({"model": "market", "law": LAW}, "rates.model", "must not be market beside [rates.law]"),
     ({"law": LAW | {"volatility": 0.1}}, "rates.law.volatility", "is not read by the model vasicek"),
