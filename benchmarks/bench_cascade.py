@@ -118,8 +118,8 @@ def accounts_of(position: Any, count: I64, instrument: Any) -> Any:
     strict = uniforms(count.size, 14) < 0.2
     account["warning_bp"] = account["restore_bp"] = np.where(strict, 15_000, 14_000)
     account["liquidation_bp"] = 13_000
-    account["rate_bp"] = account["rate_after_bp"] = 800
-    account["switch_day"] = layout.NEVER
+    account["rate_bp"] = account["rate_most_bp"] = 800
+    account["floats_from"] = layout.NEVER
     account["investor_type"] = np.searchsorted((0.8, 0.95), uniforms(count.size, 15))
     account["full_sale"] = uniforms(count.size, 16) < 0.1
     account["platform"] = np.arange(count.size) // ACCOUNTS_OF_PLATFORM
@@ -136,9 +136,9 @@ def lenders_of(account: Any) -> tuple[Any, Any, Any]:
         senior, junior, own, reserve = loans * 60 // 100, loans * 20 // 100, loans * 5 // 100, loans // 100
         claims = loans + cash + pool - senior - junior - own - reserve
         lender[p] = (cash, pool, 0, loans // 20, reserve, own, claims, 0, 0, 0)
-        layer[p] = (p, 0, 500, 500, layout.NEVER, 0)
-        layer[count + 2 * p] = (p, senior, 500, 500, layout.NEVER, 0)
-        layer[count + 2 * p + 1] = (p, junior, 700, 700, layout.NEVER, 1)
+        layer[p] = (p, 0, 500, layout.FIXED, 0)
+        layer[count + 2 * p] = (p, senior, 500, layout.FIXED, 0)
+        layer[count + 2 * p + 1] = (p, junior, 700, layout.FIXED, 1)
     return lender, layout.records(layout.DUE, DAYS + 1, count), layer
 
 

@@ -106,9 +106,16 @@ def rows(account: Any) -> range:
 
 
 @compiled
-def interest(day: int, balance: int, loan: Any, carry: int, calendar: I64) -> tuple[int, int]:
-    """The interest of a day on a loan or layer and the remainder carried (M-11, M-12)."""
-    rate = np.int64(loan.rate_bp) if day < loan.switch_day else np.int64(loan.rate_after_bp)
+def rate_on(day: int, loan: Any, rates: layout.Rates) -> int:
+    """The rate of a loan, bp (M-11)."""
+    if day < loan.floats_from:
+        return np.int64(loan.rate_bp)
+    return max(np.int64(0), min(np.int64(loan.rate_most_bp), np.int64(loan.rate_bp) + rates.shift[loan.clause, day]))
+
+
+@compiled
+def interest(day: int, balance: int, rate: int, carry: int, calendar: I64) -> tuple[int, int]:
+    """The interest of a day on a loan or layer and the remainder carried (M-12)."""
     total = balance * rate * (calendar[day] - calendar[day - 1]) + carry
     amount = total // YEAR_BP
     return amount, total - amount * YEAR_BP
@@ -166,7 +173,8 @@ def pay(day: int, book: layout.Facts, s: State, story: layout.Story) -> None:
     """Accrue funding; pay what is due from cash, the pool and the bank line; what is missing is to be recalled (M-12, M-17, M-18)."""
     for k in range(book.layer.size):
         p = book.layer[k].platform
-        amount, s.layer_carry[k] = interest(day, s.layer[k], book.layer[k], s.layer_carry[k], book.terms.calendar)
+        rate = max(np.int64(0), book.layer[k].rate_bp + book.rates.shift[book.layer[k].clause, day])
+        amount, s.layer_carry[k] = interest(day, s.layer[k], rate, s.layer_carry[k], book.terms.calendar)
         s.layer[k] += amount
         s.lender[p].own_capital -= amount
         story.outcome[p].funding_interest_li += amount
@@ -233,7 +241,7 @@ def mark_accounts(day: int, path: int, seed: int, deep_price: I64, fall_bp: int,
             continue
         account = facts[n]
         now, o = lender[account.platform], outcome[account.platform]
-        amount, carries[n] = interest(day, debt, account, carries[n], terms.calendar)
+        amount, carries[n] = interest(day, debt, rate_on(day, account, book.rates), carries[n], terms.calendar)
         debt += amount
         debts[n] = debt
         now.loans += amount

@@ -91,7 +91,8 @@ class NumpyCascade:
         if (self.count == 0).any():
             raise ValueError("the peers need accounts with positions")
         self.kind, self.full_contract = a["investor_type"], a["full_sale"] == 1
-        self.rate, self.rate_after, self.switch = (a[c].astype(np.int64) for c in ("rate_bp", "rate_after_bp", "switch_day"))
+        self.rate, self.rate_most, self.floats_from = (a[c].astype(np.int64) for c in ("rate_bp", "rate_most_bp", "floats_from"))
+        self.shift = facts.rates.shift[a["clause"]]
         self.warning, self.liquidation, self.restore = (
             a[c].astype(np.int64) for c in ("warning_bp", "liquidation_bp", "restore_bp"))
         self.cash_0, self.debt_0 = a["cash"], a["debt"]
@@ -161,7 +162,8 @@ class NumpyCascade:
     def accrue(self, day: int) -> None:
         """Interest on loans (M-12)."""
         nights = int(self.terms.calendar[day] - self.terms.calendar[day - 1])
-        rate = np.where(day < self.switch, self.rate, self.rate_after)
+        moved = np.clip(self.rate + self.shift[:, day], 0, self.rate_most)
+        rate = np.where(day < self.floats_from, self.rate, moved)
         total = self.debt * rate * nights + self.carry
         amount = total // YEAR_BP
         self.carry = np.where(self.debt > 0, total - amount * YEAR_BP, self.carry)

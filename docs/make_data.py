@@ -180,7 +180,8 @@ def _values(field: FieldInfo) -> str:
     names = {int: "whole number", float: "%" if percent else "number", str: "text", bool: "true or false"}
     kind = "yuan" if get_args(Yuan)[-1] in _metadata(field) else next(names[part] for part in parts if part in names)
     many = tuple in (get_origin(a) for a in (field.annotation, *get_args(field.annotation)))
-    return f"list of {'whole numbers' if kind == 'whole number' else 'names'}" if many else kind
+    plural = {"whole number": "whole numbers", "number": "numbers", "%": "percentages", "text": "names"}
+    return f"list of {plural[kind]}" if many else kind
 
 
 def _bounds(field: FieldInfo) -> str:

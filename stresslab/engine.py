@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stresslab import glossary
-from stresslab.kernels import cascade, closures, layout, liquidity, noise, returns, screen
+from stresslab.kernels import cascade, closures, layout, liquidity, loans, noise, rates, returns, screen
 from stresslab.resolve import Resolved
 
 PPM = 1_000_000
@@ -100,6 +100,7 @@ class Runner:
         self.noise = noise.new_noise(days - 1, resolved.market.sector_sd.size, stocks)
         self.levels = returns.new_levels(resolved.market)
         self.factor_ppm = np.zeros((self.group, days), np.int64)
+        self.moved_bp = np.zeros((self.group, days), np.int64)
         self.fundamental = np.zeros((self.group, days, stocks), np.int64)
         self.closed = np.zeros((self.group, days, stocks), np.uint8)
         self.bound = np.zeros((self.group, stocks, layout.LANES), np.float32)
@@ -113,15 +114,22 @@ class Runner:
             noise.draw_noise(self.noise, self.resolved.market.wanted, self.seed, path)
             returns.fundamental_prices(prices, self.levels, self.resolved.market, self.noise, self.seed, path)
             self.factor_ppm[lane] = np.floor(np.exp(self.levels.market) * PPM + 0.5)
+            rates.whole_bp(self.moved_bp[lane], self.levels.rate)
             closures.closed_days(closed, self.resolved.closed, *self.resolved.suspensions, self.seed, path, self.factor_ppm[lane] // 100)
             screen.guess_bounds(prices, closed, self.facts, self.bound[lane], self.state.lowest, lane)
         screen.list_accounts(self.facts, self.state)
         return range(first, stop)
 
+    def reprice(self, lane: int, state: layout.State) -> None:
+        """Give a state the rates of a path of the group, where every path has its own."""
+        if self.facts.clauses.random:
+            loans.reprice(self.moved_bp[lane], self.facts, state)
+
     def run(self, lane: int, path: int) -> None:
         """Run the three columns on a path of the group; the state is left as the run with impact left it."""
         self.lane = lane
         self.state.counts[layout.LANE] = lane
+        self.reprice(lane, self.state)
         cascade.hold(self.fundamental[lane], self.facts, self.state, self.holding)
         if self.facts.terms.impact.law != liquidity.IMPACT_NONE:
             self.cascade(self.plain, path, self.plain_story)

@@ -109,6 +109,7 @@ class Part:
         loss = np.zeros((len(self.paths), runner.facts.platform.size), np.int64)
         for lane, state in enumerate(self.states[: len(self.paths)]):
             state.counts[layout.LISTED], state.counts[layout.LANE] = runner.state.counts[layout.LISTED], lane
+            runner.reprice(lane, state)
             cascade.hold(runner.fundamental[lane], runner.facts, state, loss[lane])
         return loss
 

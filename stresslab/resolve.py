@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import datetime
 import math
 from dataclasses import dataclass
@@ -17,21 +16,30 @@ from stresslab.book.files import Book
 from stresslab.book.life import rates_on_debt
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
-from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices, returns
+from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices, rates, returns
 from stresslab.kernels.closures import Suspensions
 from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.files import Loading, Market
 from stresslab.market.laws import TABLES
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
+from stresslab.repricing import (
+    LONG_END,
+    UNKNOWN,
+    ClauseBook,
+    days_after,
+    highest_shift_bp,
+    layer_clause,
+    rate_law,
+    shock_bp,
+    write_loans,
+)
 from stresslab.scenario import Scenario, Suspension
 
 I64 = NDArray[np.int64]
-NEVER = layout.NEVER
 #: Bounds of (M-2) on rates, bp.
 LOAN_RATE_MOST, FUNDING_RATE_MOST = 10_000, 5_000
 #: Bounds of (M-49) on lines and on what stands above a cap, and of (M-22) on a cost price.
 LINE_MOST, BEYOND_MOST, COST_PRICE_MOST = 65_535, 9_000, 2**32 - 1
-_UNKNOWN = -(2**62)
 #: So many names are listed in a fault.
 _NAMES_SHOWN = 5
 
@@ -78,12 +86,6 @@ def trading_day(calendar_days: int) -> int:
     return -((252 - 504 * calendar_days) // 730)
 
 
-def first_day_at(calendar_days: I64, wanted: int) -> int:
-    """The first trading day whose calendar day is at least ``wanted``; NEVER if the run ends before it."""
-    at = bisect.bisect_left(calendar_days.tolist(), wanted)
-    return at if at < calendar_days.size else NEVER
-
-
 def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     """The arrays of one scenario; raises :class:`InputError` if book, market and scenario do not fit together."""
     faults: list[Fault] = []
@@ -92,30 +94,29 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     terms = _market_terms(book, rules, market, scenario, faults)
     owner, position = _positions(book)
     loans = _loans(book, scenario, owner, position)
-    _check_rates(book, scenario, loans, faults)
+    _check_rates(book, scenario, loans, terms.short_rate, faults)
     _check_names(book, scenario, faults)
     _check_needs(book, scenario, faults)
     if faults:
         raise InputError(faults)
     days = calendar(scenario.days)
-    account = _accounts(book, scenario, days, owner, loans)
+    clauses = ClauseBook(scenario.rates, terms.short_rate, days)
+    account = _accounts(book, scenario, owner, loans)
+    if faults := write_loans(account, book.tables["accounts"], loans.premium, book.as_of, days, clauses):
+        raise InputError(faults)
     basket = np.zeros(len(stocks), np.int64)
     np.add.at(basket, position["instrument"].astype(np.int64), position["shares"].astype(np.int64))
     instrument = _instruments(book, rules, market, scenario, basket)
-    platform, due, layer = _lenders(book, scenario, days)
+    platform, due, layer = _lenders(book, scenario, days, clauses)
     highest = int(instrument["cost_bp"].max(initial=0))
     facts = cascade.make_facts(
-        account, position, instrument, limit_table(book, days), platform, due, layer, _terms(scenario, days, highest))
+        account, position, instrument, limit_table(book, days), platform, due, layer, _terms(scenario, days, highest),
+        clauses.clauses())
     return Resolved(
         scenario.id, facts, terms, closed_table(book, scenario, days), _suspensions(scenario), basket,
         tuple(book.tables["platforms"]["platform_id"]), tuple(book.tables["accounts"]["account_id"]),
         tuple(stocks["instrument_id"]), tuple(_sectors(stocks)),
     )
-
-
-def shock_bp(scenario: Scenario) -> int:
-    """The parallel shock of rates in basis points, 0 without one."""
-    return round(scenario.rates.shock_pct * 100) if scenario.rates else 0
 
 
 def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
@@ -181,20 +182,19 @@ def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: 
         rule, way_out = f"needs a table [market.{model}] in the market file, which has none", "add it there, or choose another model"
         faults.append(Fault(f"scenario {scenario.id}", rule, way_out, None, "market.model", model))
     day = 0.0 if model == "deterministic" else scenario.market.volatility_multiplier / math.sqrt(DAYS_OF_YEAR)
-    shocks = np.zeros(scenario.days + 1)
-    if scenario.rates:
-        shocks[scenario.rates.day:] = shock_bp(scenario) / 10_000
+    short_rate = rate_law(scenario, market, faults)
     law = factors.FactorLaw(
         factors.LAW_GBM, factor_year * day, 0.0 if model == "deterministic" else market.market.drift_pct / 100 / DAYS_OF_YEAR)
     wanted = np.zeros(noise.LEAD_FACTORS + len(sectors), np.uint8)
     wanted[noise.LEAD_MARKET] = law.sd > 0
+    wanted[noise.LEAD_RATE] = short_rate.model != rates.RATE_GIVEN
     wanted[noise.LEAD_FACTORS:] = sector_year > 0
     return returns.MarketTerms(
         price=stocks["price_li"].to_numpy(np.int64), tick=np.array([r.tick_li for r in rules], np.int64),
         beta=np.array([r[0] for r in rows]), sector=np.array([sectors.index(s) for s in stocks["sector"]], np.int64),
         sector_loading=np.array([r[1] for r in rows]), own_sd=own * day,
         rate_beta=given(stocks, "rate_beta", 0.0).to_numpy(np.float64), sector_sd=sector_year * day, law=law, crash=_crash(scenario),
-        wanted=wanted, rate_shock=shocks,
+        wanted=wanted, rate_shock=shock_bp(scenario.rates, scenario.days, LONG_END) / 10_000, short_rate=short_rate,
     )
 
 
@@ -205,20 +205,31 @@ def _crash(scenario: Scenario) -> factors.Crash:
     return factors.Crash(_SHAPES[crash.shape], crash.trough_day, math.log(1.0 - crash.depth_pct / 100), crash.after == "flat")
 
 
-def _check_rates(book: Book, scenario: Scenario, loans: _Loans, faults: list[Fault]) -> None:
-    shock, file = shock_bp(scenario), f"scenario {scenario.id}"
+def _check_rates(book: Book, scenario: Scenario, loans: _Loans, law: rates.RateLaw, faults: list[Fault]) -> None:
+    shock, file = highest_shift_bp(scenario, law), f"scenario {scenario.id}"
     funding = book.tables["funding"]["rate_bp"].to_numpy(np.int64)
-    for rates, added, most, what in (
+    for own, added, most, what in (
         (loans.rate, loans.premium, LOAN_RATE_MOST, "loan"), (funding, np.zeros_like(funding), FUNDING_RATE_MOST, "funding"),
     ):
-        highest = int(rates.max(initial=0)) + shock
+        highest = int(own.max(initial=0)) + shock
         if highest <= most:
             continue
         rule = f"lifts the highest {what} rate to {highest / 100:g}%, which must be at most {most / 100:g}%"
-        if int((rates - added).max()) + shock > most:
-            faults.append(Fault(file, rule, "lower the shock", None, "rates.shock_pct", f"{shock / 100:g}"))
+        if int((own - added).max()) + shock > most:
+            faults.append(Fault(file, rule, *_lower_rates(scenario, law), f"{shock / 100:g}"))
         else:
             faults.append(Fault(file, rule, "lower rate_add_pct", None, "sector_margin"))
+
+
+def _lower_rates(scenario: Scenario, law: rates.RateLaw) -> tuple[str, None, str]:
+    """The way out of rates that go too high, and the key."""
+    plan = scenario.rates
+    if law.model != rates.RATE_GIVEN:
+        return "lower the volatility of the short rate, or the shock", None, "rates.law" if plan and plan.law else "rates.model"
+    if plan is not None and plan.path is not None:
+        return "lower the path", None, "rates.path.shift_pct"
+    twisted = plan is not None and plan.shape == "twist"
+    return "lower the shock", None, "rates.short_pct, rates.long_pct" if twisted else "rates.shock_pct"
 
 
 def _check_names(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
@@ -263,10 +274,10 @@ def _positions(book: Book) -> tuple[I64, Any]:
     position["instrument"] = rank.get_indexer(pd.Index(q["instrument_id"]))[order]
     shares = q["shares"].to_numpy(np.int64)[order]
     sellable = given(q, "sellable_shares", -1).to_numpy(np.int64)[order]
-    cost = given(q, "cost_li", _UNKNOWN).to_numpy(np.int64)[order]
+    cost = given(q, "cost_li", UNKNOWN).to_numpy(np.int64)[order]
     position["shares"], position["sellable"] = shares, np.where(sellable < 0, shares, sellable)
     price = np.clip(cost // np.maximum(shares, 1), 1, COST_PRICE_MOST)
-    position["cost_price"] = np.where((cost == _UNKNOWN) | (shares == 0), 0, price)
+    position["cost_price"] = np.where((cost == UNKNOWN) | (shares == 0), 0, price)
     return owner[order].astype(np.int64), position
 
 
@@ -308,7 +319,7 @@ def _loans(book: Book, scenario: Scenario, owner: I64, position: Any) -> _Loans:
     return _Loans(stricter(warning), stricter(liquidation), stricter(restore), rate + premium, premium)
 
 
-def _accounts(book: Book, scenario: Scenario, days: I64, owner: I64, loans: _Loans) -> Any:
+def _accounts(book: Book, scenario: Scenario, owner: I64, loans: _Loans) -> Any:
     a, house = book.tables["accounts"], scenario.operations
     account = layout.records(layout.ACCOUNT, len(a))
     account["cash"], account["debt"] = a["cash_li"], a["debt_li"]
@@ -321,43 +332,10 @@ def _accounts(book: Book, scenario: Scenario, days: I64, owner: I64, loans: _Loa
     written = pd.Index(SALE_ORDERS).get_indexer(pd.Index(order))
     account["sale_order"] = written if house.sale_order == "contract" else SALE_ORDERS.index(house.sale_order)
     account["rate_bp"] = loans.rate
-    account["rate_after_bp"], account["switch_day"] = _loan_rates(book, scenario, days, loans)
     held = np.bincount(owner, minlength=len(a))
     account["last"] = np.cumsum(held)
     account["first"] = np.cumsum(held) - held
     return account
-
-
-def _loan_rates(book: Book, scenario: Scenario, days: I64, loans: _Loans) -> tuple[I64, I64]:
-    """The rate of each loan after the shock, and the trading day from which it is charged (M-11)."""
-    a, rate = book.tables["accounts"], loans.rate
-    after, switch = rate.copy(), np.full(len(a), NEVER, np.int64)
-    if scenario.rates is None:
-        return after, switch
-    moves = (given(a, "rate_type", "fixed") != "fixed").to_numpy(bool)
-    cap = given(a, "rate_cap_bp", NEVER).to_numpy(np.int64) + loans.premium
-    after[moves] = np.maximum(0, np.minimum(rate + shock_bp(scenario), np.maximum(cap, rate)))[moves]
-    notices = given(a, "rate_notice_days", 0).to_numpy(np.int64) + days[scenario.rates.day]
-    switch[moves] = np.maximum(scenario.rates.day, _first_days(days, notices))[moves]
-    if "rate_lock_until" in a:
-        locked = _days_after(a["rate_lock_until"], book.as_of)
-        known = moves & (locked != _UNKNOWN)
-        switch[known] = np.maximum(switch[known], _first_days(days, locked[known] + 1))
-    return after, switch
-
-
-def _first_days(days: I64, wanted: I64) -> I64:
-    """:func:`first_day_at` of many calendar days."""
-    at = np.searchsorted(days, wanted).astype(np.int64)
-    return np.where(at < days.size, at, NEVER)
-
-
-def _days_after(dates: pd.Series[Any], as_of: datetime.date) -> I64:
-    """How many calendar days after the book's date some dates lie; _UNKNOWN where there is none."""
-    written = dates.to_numpy(dtype=object, copy=True)
-    written[dates.isna().to_numpy(bool)] = None
-    days = written.astype("datetime64[D]") - np.datetime64(as_of)
-    return np.where(np.isnat(days), _UNKNOWN, days.astype(np.int64))
 
 
 def _instruments(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario, basket: I64) -> Any:
@@ -406,8 +384,8 @@ def closed_table(book: Book, scenario: Scenario, days: I64) -> NDArray[np.uint8]
     """What book and scenario close on days 0..T × instruments: 1 where it is closed (M-44)."""
     stocks, market = book.tables["instruments"], scenario.market
     table = np.zeros((days.size, len(stocks)), np.uint8)
-    until = _days_after(given(stocks, "suspended_until", None), book.as_of)
-    whole = given(stocks, "suspended", False).to_numpy(bool) & (until == _UNKNOWN)
+    until = days_after(given(stocks, "suspended_until", None), book.as_of)
+    whole = given(stocks, "suspended", False).to_numpy(bool) & (until == UNKNOWN)
     table[:] = whole | (days[:, None] < until)
     for rule in market.suspension:
         table[rule.from_day: rule.to_day + 1, _suspended(stocks, rule)] = 1
@@ -447,7 +425,7 @@ def direct_funding(book: Book) -> pd.DataFrame:
     return funding[funding["parent_id"].isna()].reset_index(drop=True) if "parent_id" in funding else funding
 
 
-def _lenders(book: Book, scenario: Scenario, days: I64) -> tuple[Any, Any, Any]:
+def _lenders(book: Book, scenario: Scenario, days: I64, clauses: ClauseBook) -> tuple[Any, Any, Any]:
     p, claims = book.tables["platforms"], book.tables["claims"]
     ids = pd.Index(p["platform_id"])
     platform = layout.records(layout.PLATFORM, len(p))
@@ -463,24 +441,20 @@ def _lenders(book: Book, scenario: Scenario, days: I64) -> tuple[Any, Any, Any]:
     for at, name in enumerate(ids):
         mine = redeemable[redeemable["platform_id"] == name]
         due["own"][:, at], due["segregated"][:, at] = redemption_due(mine, segregated[at], scenario, days)
-    return platform, due, _layers(book, scenario, days, ids)
+    return platform, due, _layers(book, days, ids, clauses)
 
 
-def _layers(book: Book, scenario: Scenario, days: I64, ids: pd.Index[Any]) -> Any:
+def _layers(book: Book, days: I64, ids: pd.Index[Any], clauses: ClauseBook) -> Any:
     direct = direct_funding(book)
     layer = layout.records(layout.LAYER, len(ids) + len(direct))
     for at, name in enumerate(ids):
         senior = direct[(direct["platform_id"] == name) & (direct["seniority"] == 1)]["rate_bp"]
         rate = int(senior.max()) if len(senior) else 0
-        layer[at] = (at, 0, rate, rate, NEVER, 0)
+        layer[at] = (at, 0, rate, layout.FIXED, 0)
     for k, row in enumerate(direct.to_dict("records")):
-        rate, after, switch = int(row["rate_bp"]), int(row["rate_bp"]), NEVER
-        if scenario.rates and row["rate_type"] == "floating":
-            after = max(0, rate + shock_bp(scenario))
-            period = int(row["reset_days"])
-            switch = first_day_at(days, -(-int(days[scenario.rates.day]) // period) * period)
+        clause = layer_clause(row["rate_type"], int(row["reset_days"]), days, clauses)
         layer[len(ids) + k] = (
-            ids.get_loc(row["platform_id"]), int(row["amount_li"]), rate, after, switch, int(row["seniority"] > 1),
+            ids.get_loc(row["platform_id"]), int(row["amount_li"]), int(row["rate_bp"]), clause, int(row["seniority"] > 1),
         )
     return layer
 

@@ -21,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.market.files import read_toml, toml_faults
-from stresslab.market.laws import Misfit, Model, Number, Whole
+from stresslab.market.laws import Misfit, Model, Number, ShortRate, Whole, rate_misfits
 
 
 def _whole_bp(value: float) -> float:
@@ -149,11 +149,36 @@ class MarketBlock(_Block):
     source: Source | None = None
 
 
-class Rates(_Block):
-    """A parallel rise of rates on a day, in percent (M-11)."""
+class RatePath(_Block):
+    """By how much rates stand above the book's date on each trading day, in percent (M-75).
 
-    shock_pct: Percent = Field(ge=-20, le=30)
-    day: Whole = Field(ge=1)
+    The first number is that of day 0 and is 0; the last one holds from its day on.
+    """
+
+    shift_pct: tuple[Annotated[Percent, Field(ge=-20, le=30)], ...]
+    from_date: Text | None = None
+    to_date: Text | None = None
+    source: Source
+
+
+class Rates(_Block):
+    """How rates move, in percent: a shock, a path of days, and a short rate that is drawn on top of either (M-11, M-75 to M-80).
+
+    A `parallel` shock of ``shock_pct`` comes on ``day``; a `ramp` spreads it evenly over ``over_days``; a `twist` moves loans by
+    ``short_pct``, valuations by ``long_pct``, and funding between the two by its reset period, which is the long end from
+    ``long_days`` on. The short rate is `given` (it moves only so), that of the `market` file, or of a law in [rates.law].
+    """
+
+    shape: Literal["parallel", "ramp", "twist"] = "parallel"
+    shock_pct: Percent | None = Field(default=None, ge=-20, le=30)
+    short_pct: Percent | None = Field(default=None, ge=-20, le=30)
+    long_pct: Percent | None = Field(default=None, ge=-20, le=30)
+    long_days: Whole | None = Field(default=None, ge=1, le=3650)
+    day: Whole | None = Field(default=None, ge=1)
+    over_days: Whole | None = Field(default=None, ge=2)
+    path: RatePath | None = None
+    model: Literal["given", "market"] = "given"
+    law: ShortRate | None = None
     source: Source
 
 
@@ -276,6 +301,8 @@ def _misfits(written: Any) -> Iterator[Misfit]:
     market, liquidity = _table(written, "market"), _table(written, "liquidity")
     yield from _late_days(written, market)
     yield from _path_misfits(written, market, liquidity)
+    if isinstance(written.get("rates"), dict):
+        yield from _rate_misfits(written["rates"], written.get("days"))
     for at, closed in _tables(market, "suspension"):
         yield from _choice_misfits(closed, ("instruments", "sector", "board"), ("market", "suspension", at), "what is suspended")
         first, last = closed.get("from_day"), closed.get("to_day")
@@ -341,6 +368,47 @@ def _choice_misfits(table: dict[str, Any], keys: tuple[str, ...], place: tuple[s
         yield Misfit(place, f"must say {what}; give one of {', '.join(keys)}")
     for key in found[1:]:
         yield Misfit((*place, key), f"must not stand beside {found[0]}; keep one of them, or write two tables", _plain(table[key]))
+
+
+#: What each shape of a rate shock reads, and of these what it needs.
+_RATE_KEYS = ("shock_pct", "short_pct", "long_pct", "long_days", "day", "over_days")
+_SHAPE_NEEDS = {
+    "parallel": ("shock_pct", "day"), "ramp": ("shock_pct", "day", "over_days"), "twist": ("short_pct", "long_pct", "long_days", "day"),
+}
+
+
+def _rate_misfits(rates: dict[str, Any], days: Any) -> Iterator[Misfit]:
+    """What does not fit together in [rates]."""
+    shape = rates.get("shape", "parallel")
+    written = [key for key in _RATE_KEYS if rates.get(key) is not None]
+    drawn = rates.get("model") == "market" or rates.get("law") is not None
+    if rates.get("model") == "market" and rates.get("law") is not None:
+        yield Misfit(("rates", "model"), "must not be market beside [rates.law]; keep one of them", "market")
+    yield from rate_misfits(_table(rates, "law"), ("rates", "law"))
+    if rates.get("path") is not None:
+        yield from _rate_path_misfits(rates["path"], days)
+        for key in (*written, *(("shape",) if shape != "parallel" else ())):
+            yield Misfit(("rates", key), "must not stand beside [rates.path]; keep one of them", rates[key])
+    elif shape in _SHAPE_NEEDS and (written or shape != "parallel" or not drawn):
+        needed = _SHAPE_NEEDS[shape]
+        for key in needed:
+            if key not in written:
+                yield Misfit(("rates", key), f"must be given for the shape {shape}; add it")
+        for key in written:
+            if key not in needed and not (shape == "twist" and key == "over_days"):
+                said = f"is not read by the shape {shape}; remove it, or choose another shape"
+                yield Misfit(("rates", key), said, rates[key])
+
+
+def _rate_path_misfits(path: Any, days: Any) -> Iterator[Misfit]:
+    shifts = path.get("shift_pct") if isinstance(path, dict) else None
+    if not isinstance(shifts, list | tuple):
+        return
+    place = ("rates", "path", "shift_pct")
+    if not shifts or shifts[0] != 0:
+        yield Misfit(place, "must begin with 0, the book's date; put a 0 before the first day", _plain(shifts[:1]))
+    if type(days) is int and len(shifts) > days + 1:
+        yield Misfit(place, f"has {len(shifts)} numbers for days 0 to {days}; shorten it, or make days larger")
 
 
 #: Days that must lie inside the run, by their keys.

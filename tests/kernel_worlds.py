@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stresslab.kernels import cascade, layout, liquidity, screen
+from stresslab import repricing
+from stresslab.kernels import cascade, layout, liquidity, loans, screen
 
 IMPACTS = {"none": 0, "sqrt": 1, "linear": 2, "exponential": 3, "almgren": 4}
 ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
@@ -19,9 +20,9 @@ def facts_of(world: World) -> layout.Facts:
     position = layout.records(layout.POSITION, len(rows))
     at = 0
     for n, a in enumerate(world["accounts"]):
-        for name in ("cash", "debt", "platform", "rate_bp", "rate_after_bp", "switch_day", "warning_bp",
+        for name in ("cash", "debt", "platform", "rate_bp", "rate_most_bp", "floats_from", "warning_bp",
                      "liquidation_bp", "restore_bp", "full_sale"):
-            account[name][n] = min(a[name], layout.NEVER) if name == "switch_day" else a[name]
+            account[name][n] = min(a[name], layout.NEVER) if name == "floats_from" else a[name]
         account["investor_type"][n] = a["type"]
         account["sale_order"][n] = ORDERS.index(a["sale_order"])
         account["first"][n] = at
@@ -39,7 +40,45 @@ def facts_of(world: World) -> layout.Facts:
         instrument["capacity"][i] = stock["adv_shares"] * terms["participation_bp"] // 10_000
         instrument["weight"][i] = sum(q["shares"] for q in rows if q["instrument"] == i)
     limit_bp = np.array(world["limit_bp"], np.uint16).reshape(len(world["fundamental"]), len(world["instruments"]))
-    return cascade.make_facts(account, position, instrument, limit_bp, *_lenders(world), _terms(world, instrument))
+    clauses = _clauses(world)
+    known = _notices(world)
+    account["clause"] = [1 + known.index(a["notice"]) for a in world["accounts"]]
+    return cascade.make_facts(account, position, instrument, limit_bp, *_lenders(world), _terms(world, instrument), clauses)
+
+
+def _notices(world: World) -> list[int]:
+    return sorted({a["notice"] for a in world["accounts"]})
+
+
+def _resets(world: World) -> list[int]:
+    return sorted({k["reset_days"] for p in world["platforms"] for k in p["funding"]} - {0})
+
+
+def _clauses(world: World) -> layout.Clauses:
+    """The clauses of a world: nothing, each notice, each reset period; where rates are drawn nothing is known before the path."""
+    days = _calendar(world)
+    fixing = np.array([
+        np.zeros(days.size, np.int64),
+        *(repricing.fixed_after_notice(days, notice) for notice in _notices(world)),
+        *(repricing.fixed_at_resets(days, period) for period in _resets(world)),
+    ])
+    shift = np.array(world["shift_bp"], np.int64)
+    if world["rates_drawn"]:
+        highest = np.maximum(shift + world.get("rates_slack", 0), 0)
+        highest[0] = 0
+        return layout.Clauses(fixing, np.zeros_like(fixing), highest, True)
+    return layout.Clauses(fixing, shift[fixing], np.zeros(days.size, np.int64), False)
+
+
+def ready(world: World, facts: layout.Facts, state: layout.State) -> layout.State:
+    """A state with the rates of the world's path."""
+    if facts.clauses.random:
+        loans.reprice(np.array(world["shift_bp"], np.int64), facts, state)
+    return state
+
+
+def _calendar(world: World) -> Any:
+    return np.array([(t * 365 * 2 + 252) // 504 for t in range(len(world["fundamental"]))], np.int64)
 
 
 def paths_of(world: World) -> tuple[Any, Any, Any]:
@@ -59,10 +98,11 @@ def _lenders(world: World) -> tuple[Any, Any, Any]:
             platform[name][p] = lender[name]
         due["own"][:, p] = lender["due"]
         due["segregated"][:, p] = lender["due_segregated"]
-        layers.append((p, lender["line_drawn"], lender["line_rate_bp"], lender["line_rate_bp"], 0, 0))
+        layers.append((p, lender["line_drawn"], lender["line_rate_bp"], layout.FIXED, 0))
+    first = 1 + len(_notices(world))
     for p, lender in enumerate(lenders):
         layers += [
-            (p, k["amount"], k["rate_bp"], k["rate_after_bp"], k["switch_day"], int(k["seniority"] > 1))
+            (p, k["amount"], k["rate_bp"], first + _resets(world).index(k["reset_days"]) if k["reset_days"] else 0, int(k["seniority"] > 1))
             for k in lender["funding"]
         ]
     layer = layout.records(layout.LAYER, len(layers))
@@ -74,9 +114,8 @@ def _lenders(world: World) -> tuple[Any, Any, Any]:
 def _terms(world: World, instrument: Any) -> layout.Terms:
     terms = world["terms"]
     highest = max((int(c) for c in instrument["cost_bp"]), default=0)
-    days = len(world["fundamental"])
     return layout.Terms(
-        calendar=np.array([(t * 365 * 2 + 252) // 504 for t in range(days)], np.int64),
+        calendar=_calendar(world),
         answer_bp=np.array(terms["answer_bp"], np.int64),
         mood_bp=terms["mood_bp"],
         grace_days=terms["grace_days"],
@@ -99,9 +138,9 @@ def _terms(world: World, instrument: Any) -> layout.Terms:
     )
 
 
-def state_of(facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:
+def state_of(world: World, facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:
     """A state that is ready for one path."""
-    state = layout.new_state(facts)
+    state = ready(world, facts, layout.new_state(facts))
     screen.list_all(state)
     screen.guess_bounds(fundamental, closed, facts, state.bound, state.lowest, 0)
     return state
@@ -111,7 +150,7 @@ def run_kernel(world: World) -> dict[str, Any]:
     """One path of the kernel in the shape of the twin's result."""
     facts = facts_of(world)
     fundamental, factor, closed = paths_of(world)
-    state, story = state_of(facts, fundamental, closed), layout.new_story(facts)
+    state, story = state_of(world, facts, fundamental, closed), layout.new_story(facts)
     cascade.run_path(world["path"], world["seed"], fundamental, factor, closed, facts, state, story)
     return told(world, facts, state, story)
 
@@ -138,7 +177,7 @@ def _account(world: World, n: int, facts: layout.Facts, state: layout.State) -> 
     j = int(state.slot[n])
     if j < 0:
         a = world["accounts"][n]
-        rest = {"called": 0, "forced": 0, "deficit_li": 0, "sold_li": 0, "cash_li": a["cash"], "debt_li": int(facts.last_debt[n])}
+        rest = {"called": 0, "forced": 0, "deficit_li": 0, "sold_li": 0, "cash_li": a["cash"], "debt_li": int(state.last_debt[n])}
         return rest | {"shares": [q["shares"] for q in a["positions"]]}
     now, tally, fact = state.account[j], state.tally[j], state.fact[j]
     return {
@@ -157,7 +196,7 @@ def hold_kernel(world: World) -> list[int]:
     facts = facts_of(world)
     loss = np.zeros(len(world["platforms"]), np.int64)
     fundamental, _, closed = paths_of(world)
-    state = state_of(facts, fundamental, closed)
+    state = state_of(world, facts, fundamental, closed)
     screen.list_accounts(facts, state)
     cascade.hold(fundamental, facts, state, loss)
     return [int(x) for x in loss]

@@ -51,10 +51,31 @@ def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, in
     return total // YEAR_BP, total % YEAR_BP
 
 
-def rate_on(terms: dict[str, Any], day: int) -> int:
-    """Return the rate of a loan or layer that holds on a trading day (M-11)."""
-    after: bool = day >= terms["switch_day"]
-    return int(terms["rate_after_bp"] if after else terms["rate_bp"])
+def shift_fixed_on(shifts: list[int], wanted: int) -> int:
+    """Return the change of rates on the last trading day up to a calendar day, 0 before the book's date (M-11)."""
+    found = 0
+    for day, shift in enumerate(shifts):
+        if calendar_day(day) <= wanted:
+            found = shift
+    return found
+
+
+def loan_rate_on(terms: dict[str, Any], shifts: list[int], day: int) -> int:
+    """Return the rate of a loan on a trading day (M-11)."""
+    rate: int = terms["rate_bp"]
+    if day < terms["floats_from"]:
+        return rate
+    rate += shift_fixed_on(shifts, calendar_day(day) - terms["notice"])
+    return max(0, min(rate, terms["rate_most_bp"]))
+
+
+def layer_rate_on(terms: dict[str, Any], shifts: list[int], day: int) -> int:
+    """Return the rate of a funding layer on a trading day: that of its last reset (M-11)."""
+    rate: int = terms["rate_bp"]
+    period = terms["reset_days"]
+    if period:
+        rate += shift_fixed_on(shifts, calendar_day(day) // period * period)
+    return max(0, rate)
 
 
 # --- state ----------------------------------------------------------------------------------------
@@ -177,8 +198,8 @@ class Path:
 
 def new_platform(terms: dict[str, Any]) -> Platform:
     """Return a platform as it stands before day 1."""
-    never = {"switch_day": 2**31, "rate_after_bp": 0, "seniority": 1}
-    line = Layer({**never, "rate_bp": terms["line_rate_bp"]}, terms["line_drawn"])
+    fixed = {"reset_days": 0, "seniority": 1}
+    line = Layer({**fixed, "rate_bp": terms["line_rate_bp"]}, terms["line_drawn"])
     layers = [Layer(funding, funding["amount"]) for funding in terms["funding"]]
     return Platform(
         terms=terms,
@@ -242,7 +263,7 @@ def accrue_interest(path: Path) -> None:
     for account in path.accounts:
         if account.debt == 0:
             continue
-        rate = rate_on(account.terms, path.day)
+        rate = loan_rate_on(account.terms, path.world["shift_bp"], path.day)
         amount, account.carry = interest(account.debt, rate, days, account.carry)
         account.debt += amount
         platform = path.platforms[account.platform]
@@ -250,7 +271,7 @@ def accrue_interest(path: Path) -> None:
         platform.add("loan_interest_li", amount)
     for platform in path.platforms:
         for layer in platform.layers:
-            rate = rate_on(layer.terms, path.day)
+            rate = layer_rate_on(layer.terms, path.world["shift_bp"], path.day)
             amount, layer.carry = interest(layer.amount, rate, days, layer.carry)
             layer.amount += amount
             platform.own_capital -= amount

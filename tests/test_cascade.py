@@ -38,8 +38,8 @@ def test_the_holding_loss_equals_the_twin(world: World) -> None:
 
 def test_the_first_carry_is_zero() -> None:
     """(M-12) 3,649,999 厘 at 1 bp owe nothing for one day: one more unit of carry would make it 1 厘."""
-    layer = {"amount": 3_649_999, "rate_bp": 1, "rate_after_bp": 1, "switch_day": 0, "seniority": 1}
-    loan = plain_account(3_649_999, {0: 1}, rate_bp=1, rate_after_bp=1)
+    layer = {"amount": 3_649_999, "rate_bp": 1, "reset_days": 0, "seniority": 1}
+    loan = plain_account(3_649_999, {0: 1}, rate_bp=1)
     share = plain_instrument(100_000_000)
     world = plain_world([share], [[100_000_000], [100_000_000]], [loan], platform={"funding": [layer], "cash": 3_649_999})
     told = run_kernel(world)["platforms"][0]

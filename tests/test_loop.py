@@ -27,7 +27,7 @@ _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 
 def run_loop(world: World) -> dict[str, Any]:
     """One path of the loop in the shape of the twin's result."""
-    facts = facts_of(world)
+    facts = facts_of({**world, "rates_drawn": False})  # it knows rates that are given
     fundamental, factor, closed = paths_of(world)
     state, story = loop.new_state(facts), layout.new_story(facts)
     loop.run_path(world["path"], world["seed"], fundamental, factor, closed, facts, state, story)

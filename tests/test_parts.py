@@ -10,7 +10,7 @@ import plain
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kernel_worlds import facts_of, paths_of, told
+from kernel_worlds import facts_of, paths_of, ready, told
 from worlds import worlds
 
 from stresslab import engine, farm, parts
@@ -29,7 +29,7 @@ class Fixed(parts.Part):
     def __init__(self, facts: layout.Facts, world: World) -> None:
         self.world = world
         fundamental, factor, closed = paths_of(world)
-        self.states = [layout.new_state(facts)]
+        self.states = [ready(world, facts, layout.new_state(facts))]
         self.stories = {"impact": [layout.new_story(facts)]}
         self.before = [np.zeros(0, np.int64)]
         self.worst, self.active, self.day, self.paths = [1.0], [False], 1, range(world["path"], world["path"] + 1)

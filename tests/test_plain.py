@@ -324,8 +324,8 @@ def test_natural_buyers_come_once_a_day() -> None:
 
 def test_interest_of_loans_and_layers_passes_through_own_capital() -> None:
     """(M-11, M-12) Rates switch on their day; the line's layer bears its own rate."""
-    account = plain_account(10_000_000, {0: 5000}, rate_bp=365, rate_after_bp=730, switch_day=2)
-    funding = {"amount": 4_000_000, "rate_bp": 0, "rate_after_bp": 365, "switch_day": 3}
+    account = plain_account(10_000_000, {0: 5000}, rate_bp=365, floats_from=2)
+    funding = {"amount": 4_000_000, "rate_bp": 0, "reset_days": 4}
     platform = {
         "line_drawn": 1_000_000,
         "line_rate_bp": 3650,
@@ -335,6 +335,7 @@ def test_interest_of_loans_and_layers_passes_through_own_capital() -> None:
     world = plain_world(
         [plain_instrument(10_000)], rows(1, *[10_000] * 4), [account], platform=platform
     )
+    world["shift_bp"] = [0, 365, 365, 365]
     row = audited(world)["platforms"][0]
     # 1, 2 and 1 calendar days. Loan: 1,000, then 10,001,000 * 0.0002 * 2 = 4,000.4, then 2,001 and
     # 0.0 of carry: 10,005,000 * 0.0002 = 2,001.0 + 0.4.
@@ -1171,7 +1172,7 @@ def test_a_deficit_is_borne_in_order_and_recorded_beside_legal_claims(
     deficit: int, fails: int
 ) -> None:
     """(M-26 to M-28) Layers 30 / 60 / 80 / 100 / 730; who has no own funds left has failed."""
-    layer = {"rate_bp": 0, "rate_after_bp": 0, "switch_day": 9}
+    layer = {"rate_bp": 0, "reset_days": 0}
     platform = {
         "reserve": 30,
         "claims": 730,

@@ -49,7 +49,7 @@ class Small:
         if account >= 0:
             self.facts = retrace.watched(self.facts, account)
         fundamental, factor, closed = paths_of(world)
-        self.state = state_of(self.facts, fundamental, closed)._replace(ledger=layout.new_ledger(most, account))
+        self.state = state_of(world, self.facts, fundamental, closed)._replace(ledger=layout.new_ledger(most, account))
         self.story = layout.new_story(self.facts)
         cascade.run_path(world["path"], world["seed"], fundamental, factor, closed, self.facts, self.state, self.story)
         self.count = int(self.state.ledger.count[0])

@@ -335,9 +335,11 @@ def margin(**values: Any) -> dict[str, Any]:
 
 def strict(book: Book, *rules: dict[str, Any], **blocks: Any) -> list[list[int]]:
     """Warning, liquidation and restore line, rate and rate after a shock of each account, bp."""
-    account = made(book, scenario(sector_margin=list(rules), **blocks)).facts.account
-    fields = ("warning_bp", "liquidation_bp", "restore_bp", "rate_bp", "rate_after_bp")
-    return [[int(account[f][n]) for f in fields] for n in range(len(account))]
+    facts = made(book, scenario(sector_margin=list(rules), **blocks)).facts
+    account, shift = facts.account, facts.rates.shift[:, -1]
+    after = np.minimum(account["rate_bp"] + shift[account["clause"]], account["rate_most_bp"])
+    fields = ("warning_bp", "liquidation_bp", "restore_bp", "rate_bp")
+    return [[*(int(account[f][n]) for f in fields), int(after[n])] for n in range(len(account))]
 
 
 PLAIN = [[14_000, 13_000, 14_500, 650, 650], [15_000, 13_000, 15_000, 580, 580], [13_000, 11_500, 13_000, 1_200, 1_200]]

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from stresslab.book import Book, read_book
 from stresslab.faults import InputError
 from stresslab.glossary import BOARDS, SALE_ORDERS
+from stresslab.kernels.layout import NEVER
 from stresslab.market import read_market
+from stresslab.market.laws import ShortRate
+from stresslab.repricing import LONG_END, SHORT_END, fixed_after_notice, fixed_at_resets, shock_bp
 from stresslab.resolve import (
-    NEVER,
     asked_amounts,
     calendar,
-    first_day_at,
     line_available,
     redemption_due,
     resolve,
-    shock_bp,
 )
 from stresslab.scenario import Board, Operations, Scenario, read_scenario, read_scenarios, resolved, shipped_folder
 from stresslab.verbs import DEMO_SCENARIOS
@@ -72,11 +72,12 @@ def test_depths_and_shares_are_those_of_the_names():
     assert depth == {"crash-20": 20, "crash-40": 40, "crash-60": 60, "severe": 40}
     share = {name: read_scenario(name).redemption.share_pct for name in ("redemption-20", "redemption-30", "severe")}
     assert share == {"redemption-20": 20, "redemption-30": 30, "severe": 30}
-    assert {shock_bp(read_scenario(name)) for name in ("rates-up-200bp", "severe")} == {200}
+    assert {int(shock_bp(read_scenario(name).rates, 60, SHORT_END)[60]) for name in ("rates-up-200bp", "severe")} == {200}
     halt = read_scenario("halt-2016").market
     assert (halt.crash.depth_pct, halt.crash.trough_day, halt.halt_days, halt.circuit_breaker_pct) == (18, 6, (1, 4), 7)
     calm = read_scenario("baseline")
-    assert (calm.market.crash, calm.rates, calm.redemption, shock_bp(calm)) == (None, None, None, 0)
+    assert (calm.market.crash, calm.rates, calm.redemption) == (None, None, None)
+    assert not shock_bp(calm.rates, 60, SHORT_END).any()
 
 
 @pytest.mark.parametrize(("name", "block", "changed"), [
@@ -150,9 +151,14 @@ def test_the_calendar_rounds_half_up(day):
     assert int(calendar(day)[day]) == (Fraction(365 * day, 252) + Fraction(1, 2)) // 1
 
 
-def test_the_first_trading_day_at_a_calendar_day():
-    days = calendar(10)
-    assert [first_day_at(days, wanted) for wanted in (0, 1, 2, 3, 5, 14, 15)] == [0, 1, 2, 2, 4, 10, NEVER]
+def test_the_day_that_fixes_a_rate():
+    """(M-11) Calendar days 0, 1, 3, 4, 6, 7, 9: the last day three before each, and the last reset of every four."""
+    days = calendar(6)
+    assert fixed_after_notice(days, 0).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert fixed_after_notice(days, 3).tolist() == [0, 0, 0, 1, 2, 3, 4]
+    assert fixed_after_notice(days, 3650).tolist() == [0] * 7
+    assert fixed_at_resets(days, 4).tolist() == [0, 0, 0, 3, 3, 3, 5]  # a reset on calendar day 8 takes day 7
+    assert fixed_at_resets(days, 3650).tolist() == [0] * 7
 
 
 # --- redemption (M-16) --------------------------------------------------------------------------
@@ -270,9 +276,24 @@ def changed(book: Book, table: str, **columns: list[Any]) -> Book:
 
 
 def loans(book: Book, plan: Scenario) -> list[tuple[int, int]]:
-    """Rate after the shock and the day from which it is charged, of each account."""
-    account = resolve(book, read_market(BASE / "market.toml"), plan).facts.account
-    return list(zip(account["rate_after_bp"].tolist(), account["switch_day"].tolist(), strict=True))
+    """Rate after the shock and the day from which it is charged, of each account; its own and NEVER where it stays."""
+    return [rate_and_day(path) for path in loan_rates(book, plan)]
+
+
+def loan_rates(book: Book, plan: Scenario) -> list[list[int]]:
+    """The rate of each loan on days 0..T, bp."""
+    facts = resolve(book, read_market(BASE / "market.toml"), plan).facts
+    told = []
+    for rate, most, first, clause in facts.account[["rate_bp", "rate_most_bp", "floats_from", "clause"]].tolist():
+        shift = [int(s) if day >= first else 0 for day, s in enumerate(facts.rates.shift[clause])]
+        told.append([max(0, min(rate + s, most)) for s in shift])
+    return told
+
+
+def rate_and_day(path: list[int]) -> tuple[int, int]:
+    moved = [day for day, rate in enumerate(path) if rate != path[0]]
+    assert set(path[moved[0]:] if moved else path) == {path[-1]}
+    return path[-1], moved[0] if moved else NEVER
 
 
 def test_fixed_floating_and_capped_loans(book):
@@ -287,7 +308,7 @@ def test_notice_counts_calendar_days(book):
     # Day 3 is calendar day 4; with 10 days' notice 14, which is trading day 10; with 6 it is 10, trading day 7.
     noticed = changed(book, "accounts", rate_notice_days=[10, 10, 6])
     assert loans(noticed, rates(2, 3)) == [(650, NEVER), (780, 10), (1_400, 7)]
-    assert loans(noticed, rates(2, 3, days=9)) == [(650, NEVER), (780, NEVER), (1_400, 7)]
+    assert loans(noticed, rates(2, 3, days=9)) == [(650, NEVER), (580, NEVER), (1_400, 7)]
 
 
 def test_a_locked_rate_waits_for_the_end_of_its_lock(book):
@@ -298,8 +319,13 @@ def test_a_locked_rate_waits_for_the_end_of_its_lock(book):
 
 
 def layers(book: Book, plan: Scenario) -> list[tuple[int, ...]]:
-    """Platform, amount, rate, rate after, switch day and junior of each layer: the drawn lines, then the direct funding."""
-    return [tuple(int(v) for v in row) for row in resolve(book, read_market(BASE / "market.toml"), plan).facts.layer.tolist()]
+    """Platform, amount, rate, rate after, its first day and junior of each layer: the drawn lines, then the direct funding."""
+    facts = resolve(book, read_market(BASE / "market.toml"), plan).facts
+    found = []
+    for platform, amount, rate, clause, junior in facts.layer.tolist():
+        path = [max(0, rate + int(shift)) for shift in facts.rates.shift[clause]]
+        found.append((platform, amount, rate, *rate_and_day(path), junior))
+    return found
 
 
 def test_floating_funding_waits_for_its_reset(book):
@@ -312,6 +338,126 @@ def test_floating_funding_waits_for_its_reset(book):
         often = changed(book, "funding", reset_days=[period, 365, 30])
         assert layers(often, rates(2, 3, days=70))[2] == (0, 500_000_000, 420, 620, day, 0)
     assert layers(book, rates(-5, 3, days=70))[2] == (0, 500_000_000, 420, 0, 62, 0)
+
+
+# --- shapes of a shock, paths, drawn rates (M-75) -------------------------------------------------
+
+
+def moving(days: int = 6, **keys: Any) -> Scenario:
+    return scenario(days=days, rates={"source": "by hand", **keys})
+
+
+def shock(plan: Scenario, tenor: int = SHORT_END) -> list[int]:
+    return shock_bp(plan.rates, plan.days, tenor).tolist()
+
+
+def test_shapes_of_a_shock_by_hand():
+    assert shock(moving(shock_pct=2, day=3)) == [0, 0, 0, 200, 200, 200, 200]
+    # Thirds of 1%: 33.3, 66.7, 100 bp; of −0.01%: −1/3, −2/3, −1, and halves go up: −0.5 is 0.
+    assert shock(moving(shape="ramp", shock_pct=1, day=2, over_days=3)) == [0, 0, 33, 67, 100, 100, 100]
+    assert shock(moving(shape="ramp", shock_pct=-0.01, day=2, over_days=3)) == [0, 0, 0, -1, -1, -1, -1]
+    assert shock(moving(shape="ramp", shock_pct=-0.01, day=2, over_days=2)) == [0, 0, 0, -1, -1, -1, -1]
+    assert shock(moving(shape="ramp", shock_pct=1, day=5, over_days=9)) == [0, 0, 0, 0, 0, 11, 22]
+    path = {"shift_pct": [0, 0.25, -0.1], "source": "by hand"}
+    assert shock(moving(path=path)) == [0, 25, -10, -10, -10, -10, -10]
+
+
+def test_a_twist_turns_about_the_tenors_between_its_ends():
+    turn = {"shape": "twist", "short_pct": -1, "long_pct": 1, "long_days": 360, "day": 1}
+    ends = {tenor: shock(moving(2, **turn), tenor)[1] for tenor in (SHORT_END, 30, 90, 180, 360, 720, LONG_END)}
+    assert ends == {SHORT_END: -100, 30: -83, 90: -50, 180: 0, 360: 100, 720: 100, LONG_END: 100}
+    assert shock(moving(3, **turn, over_days=2), LONG_END) == [0, 50, 100, 100]
+
+
+def test_contracts_follow_a_path_by_notice_reset_lock_and_cap(book):
+    """(M-11) Calendar days 0, 1, 3, 4, 6, 7, 9. A2 floats at 5.8%, A3 at 12% capped at 15%; funding F1 floats at 4.2%."""
+    path = {"shift_pct": [0, 1, -7, 4, 3], "source": "by hand"}
+    assert loan_rates(book, moving(path=path)) == [
+        [650] * 7, [580, 680, 0, 980, 880, 880, 880], [1_200, 1_300, 500, 1_500, 1_500, 1_500, 1_500]]
+    noticed = changed(book, "accounts", rate_notice_days=[2, 2, 3])
+    assert loan_rates(noticed, moving(path=path))[1:] == [
+        [580, 580, 680, 680, 980, 980, 880], [1_200, 1_200, 1_200, 1_300, 500, 1_500, 1_500]]
+    until = book.as_of + datetime.timedelta(days=3)
+    locked = changed(book, "accounts", rate_lock_until=[until, until, None])
+    assert loan_rates(locked, moving(path=path))[1] == [580, 580, 580, 980, 880, 880, 880]
+    often = changed(book, "funding", reset_days=[3, 365, 30])
+    facts = resolve(often, read_market(BASE / "market.toml"), moving(path=path)).facts
+    # Resets on calendar days 3, 6 and 9 take the days 2, 4 and 6.
+    assert facts.rates.shift[facts.layer["clause"][2]].tolist() == [0, 0, -700, -700, 300, 300, 300]
+
+
+def test_a_scenario_without_rates_moves_nothing_and_reads_no_clause(book):
+    facts = resolve(book, read_market(BASE / "market.toml"), scenario()).facts
+    assert not facts.rates.shift.any()
+    assert (facts.account["floats_from"] == NEVER).all()
+    assert not facts.clauses.random
+
+
+def test_valuations_take_the_long_end_as_a_fraction(book):
+    turn = {"shape": "twist", "short_pct": -1, "long_pct": 0.5, "long_days": 360, "day": 2}
+    terms = resolve(book, read_market(BASE / "market.toml"), moving(3, **turn)).market
+    assert terms.rate_shock.tolist() == [0.0, 0.0, 0.005, 0.005]
+
+
+LAW = {"model": "vasicek", "initial_pct": 3, "long_run_pct": 4, "mean_reversion": 0.5, "volatility_pct": 1, "source": "by hand"}
+OWN = {"law": LAW, "source": "by hand"}
+
+
+def test_a_drawn_short_rate_comes_from_the_market_or_the_scenario(book):
+    market = read_market(BASE / "market.toml")
+    with pytest.raises(InputError, match=r"rates.model = 'market': needs the law of a short rate, and the market file has none"):
+        resolve(book, market, moving(model="market"))
+    observed = market.model_copy(update={"rates": ShortRate.model_validate(LAW | {"initial_pct": 2})})
+    assert resolve(book, observed, moving(model="market")).market.short_rate.mean[0] == 0.02
+    assert resolve(book, observed, moving(law=LAW)).market.short_rate.mean[0] == 0.03
+    # What was observed of rates plays no part where nobody asks for it.
+    assert not resolve(book, observed, scenario()).facts.clauses.random
+
+
+def test_floating_accounts_are_those_whose_rate_may_move(book):
+    facts = resolve(book, read_market(BASE / "market.toml"), moving(law=LAW)).facts
+    assert facts.floating.tolist() == [1, 2]
+    noticed = changed(book, "accounts", rate_notice_days=[0, 400, 3])
+    assert resolve(noticed, read_market(BASE / "market.toml"), moving(law=LAW)).facts.floating.tolist() == [2]
+
+
+def test_without_noise_rates_take_their_mean(book):
+    """(M-10) Under the model `deterministic` no normal moves the rate."""
+    terms = resolve(book, read_market(BASE / "market.toml"), scenario(market={"model": "deterministic"}, rates=OWN)).market
+    assert terms.short_rate.sd == 0.0
+    assert terms.short_rate.highest.tolist() == terms.short_rate.mean.tolist()
+
+
+@pytest.mark.parametrize(("keys", "where", "said"), [
+    ({"day": 1}, "rates.shock_pct", "must be given for the shape parallel"),
+    ({"shock_pct": 1}, "rates.day", "must be given for the shape parallel"),
+    ({"shock_pct": 1, "day": 1, "over_days": 3}, "rates.over_days", "is not read by the shape parallel"),
+    ({"shape": "ramp", "shock_pct": 1, "day": 1}, "rates.over_days", "must be given for the shape ramp"),
+    ({"shape": "twist", "short_pct": 1, "long_pct": 0, "day": 1}, "rates.long_days", "must be given for the shape twist"),
+    ({"shape": "twist", "short_pct": 1, "long_pct": 0, "day": 1, "long_days": 9, "shock_pct": 1}, "rates.shock_pct", "is not read"),
+    ({"path": {"shift_pct": [0, 1], "source": "by hand"}, "shock_pct": 1}, "rates.shock_pct", "must not stand beside [rates.path]"),
+    ({"path": {"shift_pct": [1, 1], "source": "by hand"}}, "rates.path.shift_pct", "must begin with 0"),
+    ({"path": {"shift_pct": [], "source": "by hand"}}, "rates.path.shift_pct", "must begin with 0"),
+    ({"path": {"shift_pct": [0] * 8, "source": "by hand"}}, "rates.path.shift_pct", "has 8 numbers for days 0 to 6"),
+    ({"model": "market", "law": LAW}, "rates.model", "must not be market beside [rates.law]"),
+    ({"law": LAW | {"volatility": 0.1}}, "rates.law.volatility", "is not read by the model vasicek"),
+])
+def test_rates_that_do_not_fit_together_are_refused(keys, where, said):
+    with pytest.raises(ValueError, match="validation error") as refused:
+        moving(**keys)
+    assert [(".".join(map(str, e["loc"])), e["msg"][: len(said)]) for e in refused.value.errors()] == [(where, said)]
+
+
+@pytest.mark.parametrize(("keys", "where"), [
+    ({"path": {"shift_pct": [0, 30], "source": "by hand"}}, "rates.path.shift_pct"),
+    ({"shape": "twist", "short_pct": 0, "long_pct": 30, "day": 1, "long_days": 30}, "rates.short_pct, rates.long_pct"),
+    ({"law": LAW | {"volatility_pct": 10, "mean_reversion": 0.01}}, "rates.law"),
+])
+def test_rates_that_go_too_high_are_refused_at_their_key(book, keys, where):
+    high = changed(book, "funding", rate_bp=[4_000, 900, 900])
+    with pytest.raises(InputError, match="lifts the highest funding rate") as refused:
+        resolve(high, read_market(BASE / "market.toml"), moving(60, **keys))
+    assert [f.column for f in refused.value.faults] == [where]
 
 
 def test_a_drawn_line_bears_the_highest_senior_rate(book):

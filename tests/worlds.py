@@ -15,6 +15,7 @@ World = dict[str, Any]
 
 BP = 10_000
 NEVER = 1_000_000
+FIXED = 0  # of a funding layer: it has no resets
 MOST_MONEY = 2**46 - 1
 MOST_SHARES = 2**31 - 1
 ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
@@ -213,8 +214,9 @@ def accounts(
         "cash": min(cash, MOST_MONEY),
         "debt": min(debt, MOST_MONEY),
         "rate_bp": rate,
-        "rate_after_bp": rate + draw(st.sampled_from((0, 200))),
-        "switch_day": draw(st.sampled_from((NEVER, 1, 3))),
+        "rate_most_bp": rate + draw(st.sampled_from((0, 200, 60_000))),
+        "floats_from": draw(st.sampled_from((NEVER, 1, 1, 3))),
+        "notice": draw(st.sampled_from((0, 0, 1, 3, 400))),
         "warning_bp": warning,
         "liquidation_bp": liquidation,
         "restore_bp": restore,
@@ -234,14 +236,29 @@ def due_paths(draw: DrawFn, most: int, days: int) -> list[int]:
 
 
 @st.composite
+def shift_paths(draw: DrawFn, days: int) -> list[int]:
+    """Draw how rates move from day to day, bp: not at all, in one step, or by many, far below zero too."""
+    kind = draw(st.sampled_from(("none", "step", "walk", "walk", "leap")))
+    if kind == "none":
+        return [0] * (days + 1)
+    if kind == "step":
+        start, size = draw(st.integers(1, days)), draw(st.sampled_from((200, -200, 1, 5000)))
+        return [size if day >= start else 0 for day in range(days + 1)]
+    most = 40 if kind == "walk" else 3000
+    path = [0]
+    for _ in range(days):
+        path.append(max(-9000, min(9000, path[-1] + draw(st.integers(-most, most)))))
+    return path
+
+
+@st.composite
 def fundings(draw: DrawFn, amount: int) -> dict[str, int]:
     """Draw one funding layer of an amount."""
     rate = draw(st.sampled_from((0, 1, 500, 900)))
     return {
         "amount": amount,
         "rate_bp": rate,
-        "rate_after_bp": rate + draw(st.sampled_from((0, 200))),
-        "switch_day": draw(st.sampled_from((NEVER, 1, 4))),
+        "reset_days": draw(st.sampled_from((FIXED, 1, 2, 5, 90))),
         "seniority": draw(st.sampled_from((1, 2, 3))),
     }
 
@@ -414,6 +431,9 @@ def worlds(
         "factor_bp": draw(factor_paths(days)),
         "limit_bp": [list(row) for row in zip(*limit_by_name, strict=True)],
         "closed": draw(closed_tables(len(listed), days)),
+        "shift_bp": draw(shift_paths(days)),
+        "rates_drawn": draw(st.booleans()),
+        "rates_slack": draw(st.sampled_from((0, 0, 300, 4000))),
         "accounts": book,
         "platforms": lenders,
         "terms": draw(terms()),
@@ -438,6 +458,7 @@ def up_to(world: World, day: int) -> World:
         "factor_bp": world["factor_bp"][:end],
         "limit_bp": world["limit_bp"][:end],
         "closed": world["closed"][:end],
+        "shift_bp": world["shift_bp"][:end],
         "platforms": lenders,
     }
 
@@ -496,8 +517,9 @@ def plain_account(debt: int, held: dict[int, int], **changes: Any) -> dict[str, 
         "cash": 0,
         "debt": debt,
         "rate_bp": 0,
-        "rate_after_bp": 0,
-        "switch_day": NEVER,
+        "rate_most_bp": 60_000,
+        "floats_from": NEVER,
+        "notice": 0,
         "warning_bp": 14_000,
         "liquidation_bp": 13_000,
         "restore_bp": 14_000,
@@ -566,6 +588,8 @@ def plain_world(
         "factor_bp": [10_000] * (days + 1),
         "limit_bp": limit_bp,
         "closed": closed,
+        "shift_bp": [0] * (days + 1),
+        "rates_drawn": False,
         "accounts": book,
         "platforms": [lender],
         "terms": {**plain_terms(), **changes},

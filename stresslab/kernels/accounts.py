@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stresslab.kernels import kernel
-from stresslab.kernels.layout import I64, Record, Records, Terms
+from stresslab.kernels.layout import Rates, Record, Records, Terms
 from stresslab.kernels.liquidity import part_up, whole_lots
 
 YEAR_BP = 3_650_000  # 365 days × 10,000 bp
@@ -22,10 +22,12 @@ def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, in
 
 
 @kernel
-def charge_of(day: int, debt: int, carry: int, fact: Record, calendar: I64) -> tuple[int, int]:
+def charge_of(day: int, debt: int, carry: int, fact: Record, rates: Rates) -> tuple[int, int]:
     """The interest of a day on an account's debt, and the remainder carried (M-11, M-12)."""
-    rate = fact.rate_bp if day < fact.switch_day else fact.rate_after_bp
-    return interest(debt, rate, calendar[day] - calendar[day - 1], carry)
+    rate = np.int64(fact.rate_bp)
+    if day >= fact.floats_from:
+        rate = max(np.int64(0), min(np.int64(fact.rate_most_bp), rate + rates.shift[fact.clause, day]))
+    return interest(debt, rate, rates.calendar[day] - rates.calendar[day - 1], carry)  # type: ignore[arg-type]
 
 
 @kernel

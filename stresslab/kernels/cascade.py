@@ -39,12 +39,15 @@ from stresslab.kernels.layout import (
     U8,
     VISITS,
     WEIGHT,
+    Clauses,
     Facts,
+    Rates,
     Record,
     Records,
     State,
     Story,
     Terms,
+    rates_given,
     records,
 )
 from stresslab.kernels.ledger import (
@@ -94,12 +97,14 @@ NOTHING_LEFT = -1.0
 
 def make_facts(
     account: Records, position: Records, instrument: Records, limit_bp: Records, platform: Records, due: Records, layer: Records,
-    terms: Terms,
+    terms: Terms, clauses: Clauses | None = None,
 ) -> Facts:
     """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, weights of the screens.
 
-    Accounts come in the order of their ids, which numbers their draws.
+    Accounts come in the order of their ids, which numbers their draws. Without clauses no rate moves.
     """
+    clauses = rates_given(terms.calendar.size - 1) if clauses is None else clauses
+    moves = (account["floats_from"] < terms.calendar.size) & (account["debt"] > 0) & clauses.random
     order = np.argsort(position["instrument"], kind="stable")
     owner = np.repeat(np.arange(account.size, dtype=np.uint32), (account["last"] - account["first"]).astype(np.int64))
     count = np.bincount(position["instrument"], minlength=instrument.size)
@@ -107,7 +112,8 @@ def make_facts(
     instrument["last"] = np.cumsum(count)
     instrument["first"] = np.cumsum(count) - count
     facts = Facts(
-        account, position, instrument, limit_bp, platform, due, layer, terms,
+        account, position, instrument, limit_bp, platform, due, layer, terms, clauses,
+        rates=Rates(terms.calendar, clauses.shock + clauses.highest[clauses.fixing]), floating=np.flatnonzero(moves).astype(np.uint32),
         holder=owner[order], weight=records(WEIGHT, position.size), cover=np.zeros(account.size, np.float32),
         last_debt=np.zeros(account.size, np.int64), schedule=records(SCHEDULE, terms.calendar.size, platform.size),
     )
@@ -128,8 +134,8 @@ def begin(f: Facts, s: State) -> None:
         quote.lot, quote.min_order, quote.cost_bp = fact.lot, fact.min_order, fact.cost_bp
     for day in range(f.terms.calendar.size):
         for p in range(f.platform.size):
-            s.course[day, p].interest = f.schedule[day, p].interest
-            s.course[day, p].line = f.schedule[day, p].line
+            s.course[day, p].interest = s.schedule[day, p].interest
+            s.course[day, p].line = s.schedule[day, p].line
     begin_accounts(f, s)
 
 
@@ -246,7 +252,7 @@ def open_accounts(
         count += 1
         looked[j] = day
         if now.moved == 1:
-            charge = accrue(day, fact, now, sums, o, terms.calendar)
+            charge = accrue(day, fact, now, sums, o, s.rates)
             if telling and s.ledger.account >= 0:
                 note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, charge, now)
         quoted = now.cash
@@ -265,7 +271,7 @@ def open_accounts(
             continue
         if now.moved == 0:
             before = now.debt
-            roll(day, fact, now, terms.calendar)
+            roll(day, fact, now, s.rates)
             if telling and s.ledger.account >= 0:
                 note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, now.debt - before, now)
         if min(quoted, deep) * 10_000 < fact.warning_bp * now.debt:
@@ -296,9 +302,9 @@ def open_accounts(
 
 
 @kernel
-def accrue(day: int, fact: Record, now: Record, sums: Record, o: Record, calendar: I64) -> int:
+def accrue(day: int, fact: Record, now: Record, sums: Record, o: Record, rates: Rates) -> int:
     """Charge a day's interest to an account that has left its course (M-12)."""
-    charge, now.carry = charge_of(day, now.debt, now.carry, fact, calendar)
+    charge, now.carry = charge_of(day, now.debt, now.carry, fact, rates)
     now.debt += charge
     now.accrued = day
     sums.loans += charge
@@ -333,7 +339,7 @@ def recall_loans(day: int, f: Facts, s: State) -> None:
             fact, now = s.fact[j], s.account[j]
             if fact.platform == p and now.debt > 0:
                 if now.moved == 0:
-                    roll(day, fact, now, f.terms.calendar)
+                    roll(day, fact, now, s.rates)
                 more = min(share_up(now.debt, part, loans), now.debt - now.recall)
                 now.recall += more
                 lender.recalled += more
@@ -366,7 +372,7 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
         if now.debt == 0:
             continue
         if now.moved == 0 and now.accrued < day:
-            roll(day, fact, now, terms.calendar)
+            roll(day, fact, now, s.rates)
         if now.served_day == day or worst < 1.0:
             now.value = now.cash + shares_value(fact, held, quotes)
         o = outcome[fact.platform]
@@ -381,7 +387,7 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
             s.counts[SERVED] += 1
         needs[j] = 2.0
         if now.moved == 0:
-            move(day, fact, now, terms.calendar, s.course)
+            move(day, fact, now, s.rates, s.course)
             s.look[j] = ALL_LANES
         in_full = in_full or (by_line and fact.full_sale == 1)
         cash = now.cash
@@ -598,7 +604,7 @@ def finish_accounts(fundamental: I64, f: Facts, s: State, outcome: Records) -> N
         fact, now = s.fact[j], s.account[j]
         if now.debt > 0:
             if now.moved == 0:
-                roll(last, fact, now, f.terms.calendar)
+                roll(last, fact, now, s.rates)
             outcome[fact.platform].deficit_unrealised_li += hole(fact, now.debt, now.cash, s.position, fundamental, f.terms.selling_cost_bp)
         outcome[fact.platform].account_cash_end_li += now.cash - fact.cash
 
@@ -639,8 +645,8 @@ def hold(fundamental: I64, f: Facts, s: State, loss: I64) -> None:
         if on_path(s.paths, k, s.counts[LANE]):
             n = s.listed[k]
             fact = f.account[n]
-            if f.last_debt[n] > 0:
-                loss[fact.platform] += hole(fact, f.last_debt[n], fact.cash, f.position, last, f.terms.selling_cost_bp)
+            if s.last_debt[n] > 0:
+                loss[fact.platform] += hole(fact, s.last_debt[n], fact.cash, f.position, last, f.terms.selling_cost_bp)
 
 
 @kernel
@@ -665,7 +671,8 @@ def part_of(facts: Facts, first: int, last: int) -> Facts:
     position = facts.position[top:bottom].copy()
     rank = account["rank"].copy()
     part = make_facts(
-        account, position, facts.instrument.copy(), facts.limit_bp, facts.platform.copy(), facts.due, facts.layer, facts.terms)
+        account, position, facts.instrument.copy(), facts.limit_bp, facts.platform.copy(), facts.due, facts.layer, facts.terms,
+        facts.clauses)
     account["rank"] = rank
     for name in ("indebted", "account_cash", "loans"):
         part.platform[name] = facts.platform[name]

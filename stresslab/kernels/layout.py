@@ -23,6 +23,8 @@ F64 = NDArray[np.float64]
 Records = Any  # an array of records; numpy's stubs have no type for fields
 Record = Any
 
+#: So many floating loans are charged together.
+BLOCK = 64
 #: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
 LANES = 64
 #: Places in ``State.counts``.
@@ -35,14 +37,17 @@ def _record(*fields: str) -> np.dtype[np.void]:
     return np.dtype([(f.split(":")[0], f.split(":")[1] if ":" in f else "i8") for f in fields], align=True)
 
 
-#: What the accounts are, sorted by id, with their rank among all; positions of an account are rows first to last − 1. Records
+#: What the accounts are, sorted by id, with their rank among all; positions of an account are rows first to last − 1. From day
+#: `floats_from` on the rate moves as its clause says, up to `rate_most_bp` (M-11); a fixed loan never does. Records
 #: are kept narrow: a day's pass over the accounts then runs from the second-level cache.
 ACCOUNT = _record(
-    "cash", "debt", "first:u4", "last:u4", "rank:u4", "rate_bp:u2", "rate_after_bp:u2", "switch_day:u2", "warning_bp:u2",
-    "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1", "sale_order:u1",
+    "cash", "debt", "first:u4", "last:u4", "rank:u4", "rate_bp:u2", "rate_most_bp:u2", "floats_from:u2", "warning_bp:u2",
+    "liquidation_bp:u2", "restore_bp:u2", "platform:u2", "investor_type:u1", "full_sale:u1", "sale_order:u1", "clause:u1",
 )
-#: A switch day that never comes.
+#: A day that never comes.
 NEVER = 65_535
+#: The clause of what never reprices.
+FIXED = 0
 #: The cost price is in 厘 a share, 0 where it is unknown.
 POSITION = _record("instrument:u4", "shares:i4", "sellable:i4", "cost_price:u4")
 #: Prices and ticks in 厘, sigma daily, volume and capacity in shares a day, weight in shares of the index; theta is
@@ -57,7 +62,7 @@ DUE = _record("own", "segregated")
 #: What accounts that neither pay nor sell add to a day: interest charged, and liquidation line × debt.
 SCHEDULE = _record("interest", "line")
 #: Funding layers; row p is the bank line of platform p, the layers of the book follow.
-LAYER = _record("platform:u4", "amount", "rate_bp", "rate_after_bp", "switch_day", "junior")
+LAYER = _record("platform:u4", "amount", "rate_bp", "clause", "junior")
 #: A position as the screens read it: share of the account's warning line × last debt that one 厘 of its price covers.
 WEIGHT = _record("instrument:u4", "share:f4")
 
@@ -66,6 +71,10 @@ WEIGHT = _record("instrument:u4", "share:f4")
 ACCOUNT_STATE = _record(
     "cash", "debt", "value", "last_debt", "call_amount", "recall", "carry:i4", "accrued:u2", "call_day:u2", "answer_day:u2",
     "served_day:u2", "forced_day:u2", "begun:u1", "moved:u1",
+)
+#: A floating loan while its debt is charged over the days of a path; unsigned, as nothing here is negative.
+LOAN = _record(
+    "debt:u8", "carry:u8", "platform:u2", "rate_bp:u2", "rate_most_bp:u2", "floats_from:u2", "line_bp:u2", "clause:u1",
 )
 #: What happened to a live account on the path.
 ACCOUNT_TALLY = _record("calls:i4", "batch:i4", "deficit", "sold")
@@ -126,6 +135,22 @@ class Terms(NamedTuple):
     watch_pct: int = 3  # how far below prices without impact the first bounds are set; changes the speed, never a result
 
 
+class Clauses(NamedTuple):
+    """How loans and layers follow rates: one row for each clause, days 0..T across; clause 0 never moves (M-11)."""
+
+    fixing: I64  # the trading day whose rate is in force
+    shock: I64  # what the scenario adds, bp, as it was fixed
+    highest: I64  # days 0..T alone: the change of the short rate, bp, which no path passes (M-80); 0 where rates are given
+    random: bool  # whether the short rate is drawn, so that every path has its own
+
+
+class Rates(NamedTuple):
+    """What the interest of a day needs."""
+
+    calendar: I64  # calendar day of each trading day 0..T
+    shift: I64  # clauses × days 0..T: what is added to a floating rate, bp
+
+
 class Facts(NamedTuple):
     """Everything that a path reads and never writes; made by :func:`cascade.make_facts`."""
 
@@ -137,11 +162,14 @@ class Facts(NamedTuple):
     due: Records  # days 0..T × platforms
     layer: Records
     terms: Terms
+    clauses: Clauses
+    rates: Rates  # without drawn rates those of every path; with them the highest
+    floating: U32  # the accounts whose debt depends on the path's rates; none where rates are given
     holder: U32  # accounts grouped by instrument, once for each position
     weight: Records  # of each position
     cover: F32  # of each account: the share of its warning line × last debt that its cash covers
-    last_debt: I64  # of each account: its debt on the last day if it neither pays nor sells
-    schedule: Records  # days 0..T × platforms, of all accounts with debt
+    last_debt: I64  # of each account: its debt on the last day if it neither pays nor sells, at the highest rates
+    schedule: Records  # days 0..T × platforms, of all accounts with debt that are not floating
 
 
 class State(NamedTuple):
@@ -168,6 +196,10 @@ class State(NamedTuple):
     quote: Records
     platform: Records
     layer: Records
+    rates: Rates  # of this path
+    schedule: Records  # of this path, floating accounts included
+    last_debt: I64  # of this path
+    block: Records  # scratch of floating loans
     course: Records  # the schedule less the accounts that moved
     counts: I64
     room: I64
@@ -187,6 +219,12 @@ class Story(NamedTuple):
     days: Records  # days 0..T × platforms, day 0 empty
     tape: Records  # days 0..T × instruments, day 0 empty
     rounds: I64  # [most rounds on a day, days at the round limit, days on which the breaker ended selling]
+
+
+def rates_given(days: int) -> Clauses:
+    """The clauses of a run of so many days without any that move."""
+    none = np.zeros((1, days + 1), np.int64)
+    return Clauses(none, none, none[0], False)
 
 
 def records(dtype: np.dtype[np.void], *shape: int) -> Records:
@@ -211,7 +249,11 @@ def new_story(facts: Facts) -> Story:
 
 
 def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
-    """A state for paths of these facts; by default one that keeps no ledger. All accounts are listed for all paths."""
+    """A state for paths of these facts; by default one that keeps no ledger. All accounts are listed for all paths.
+
+    Where rates are given, what follows from them is that of the facts; where they are drawn, :func:`loans.reprice` writes it.
+    """
+    own = facts.clauses.random
     n, rows, stocks = facts.account.size, facts.position.size, facts.instrument.size
     counts = np.zeros(7, np.int64)
     counts[LISTED] = n
@@ -222,7 +264,10 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
         served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks),
         quote=records(QUOTE, stocks),
         platform=records(PLATFORM_STATE, facts.platform.size), layer=records(LAYER_STATE, facts.layer.size),
-        course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
+        rates=Rates(facts.rates.calendar, facts.rates.shift.copy()) if own else facts.rates,
+        schedule=facts.schedule.copy().view(np.recarray) if own else facts.schedule,
+        last_debt=facts.last_debt.copy() if own else facts.last_debt,
+        block=records(LOAN, BLOCK), course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
         room=np.zeros(LAYERS, np.int64), taken=np.zeros(LAYERS, np.int64), bound=np.zeros((stocks, LANES), np.float32),
         lowest=np.full((stocks, LANES), 1e30, np.float32), lane=np.zeros(LANES, np.float32), listed=np.arange(n, dtype=np.uint32),
         paths=np.full(n, 2**64 - 1, np.uint64), ledger=new_ledger() if ledger is None else ledger,

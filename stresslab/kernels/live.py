@@ -12,7 +12,6 @@ import numpy as np
 from stresslab.kernels import kernel
 from stresslab.kernels.accounts import charge_of, rows
 from stresslab.kernels.layout import (
-    I64,
     LANE,
     LISTED,
     LIVE,
@@ -20,6 +19,7 @@ from stresslab.kernels.layout import (
     SELLERS,
     VISITS,
     Facts,
+    Rates,
     Record,
     Records,
     State,
@@ -56,11 +56,12 @@ def enliven(n: int, lanes: np.uint64, f: Facts, s: State) -> int:
     s.counts[LIVE] = j + 1
     s.live[j], s.look[j], s.looked[j], s.need[j], s.slot[n] = n, lanes, 0, 2.0, j
     book, fact, now, tally = f.account[n], s.fact[j], s.account[j], s.tally[j]
-    fact.rate_bp, fact.rate_after_bp, fact.switch_day = book.rate_bp, book.rate_after_bp, book.switch_day
+    fact.rate_bp, fact.rate_most_bp, fact.floats_from = book.rate_bp, book.rate_most_bp, book.floats_from
     fact.warning_bp, fact.liquidation_bp, fact.restore_bp = book.warning_bp, book.liquidation_bp, book.restore_bp
     fact.platform, fact.investor_type, fact.full_sale = book.platform, book.investor_type, book.full_sale
     fact.sale_order, fact.rank, fact.cash, fact.debt = book.sale_order, book.rank, book.cash, book.debt
-    now.cash, now.debt, now.last_debt = book.cash, book.debt, f.last_debt[n]
+    fact.clause = book.clause
+    now.cash, now.debt, now.last_debt = book.cash, book.debt, s.last_debt[n]
     now.value = now.call_amount = now.recall = 0
     now.carry = 0
     now.accrued = now.call_day = now.answer_day = now.served_day = now.forced_day = 0
@@ -94,23 +95,23 @@ def enliven_platform(p: int, f: Facts, s: State) -> None:
 
 
 @kernel
-def roll(day: int, fact: Record, now: Record, calendar: I64) -> None:
+def roll(day: int, fact: Record, now: Record, rates: Rates) -> None:
     """Bring the debt of an account that has not moved to a day (M-12)."""
     debt, carry = now.debt, now.carry
     for t in range(np.int64(now.accrued) + 1, day + 1):
-        charge, carry = charge_of(t, debt, carry, fact, calendar)
+        charge, carry = charge_of(t, debt, carry, fact, rates)
         debt += charge
     now.debt, now.carry, now.accrued = debt, carry, day
 
 
 @kernel
-def move(day: int, fact: Record, now: Record, calendar: I64, course: Records) -> None:
+def move(day: int, fact: Record, now: Record, rates: Rates, course: Records) -> None:
     """Take an account whose debt is about to leave its course out of the sums of the coming days."""
     now.moved = 1
     debt, carry = now.debt, now.carry
     p, line = fact.platform, fact.liquidation_bp
-    for t in range(day + 1, calendar.size):
-        charge, carry = charge_of(t, debt, carry, fact, calendar)
+    for t in range(day + 1, rates.calendar.size):
+        charge, carry = charge_of(t, debt, carry, fact, rates)
         debt += charge
         course[t, p].interest -= charge
         course[t, p].line -= (line * debt + 9_999) // 10_000
@@ -144,7 +145,7 @@ def look_again(day: int, f: Facts, s: State) -> None:
     for j in range(s.counts[LIVE]):
         if (s.look[j] >> lane) & np.uint64(1) == 0 or s.looked[j] == day or s.account[j].debt == 0:
             continue
-        roll(day, s.fact[j], s.account[j], f.terms.calendar)
+        roll(day, s.fact[j], s.account[j], s.rates)
         s.looked[j] = day
         s.need[j] = 2.0
         s.visits[s.counts[VISITS]] = j

@@ -69,7 +69,7 @@ def pay(day: int, f: Facts, s: State, story: Story) -> None:
     nights = f.terms.calendar[day] - f.terms.calendar[day - 1]
     for k in range(f.layer.size):
         layer, now = f.layer[k], s.layer[k]
-        rate = layer.rate_bp if day < layer.switch_day else layer.rate_after_bp
+        rate = max(0, layer.rate_bp + s.rates.shift[layer.clause, day])
         charge, now.carry = interest(now.amount, rate, nights, now.carry)
         now.amount += charge
         s.platform[layer.platform].own_capital -= charge

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from stresslab.kernels import kernel
 from stresslab.kernels.factors import Crash, FactorLaw, factor_path
 from stresslab.kernels.noise import LEAD_FACTORS, Noise
+from stresslab.kernels.rates import GIVEN, RateLaw, rate_path, surprise
 
 #: A price is held at 8 times its book price, so that no integer can overflow (M-2).
 LOG_HIGHEST = math.log(8.0)
 
 
 class MarketTerms(NamedTuple):
-    """What one scenario makes of the market: instruments' loadings, laws of the factors, crash, rate shock.
+    """What one scenario makes of the market: instruments' loadings, laws of the factors, crash, rates.
 
     Arrays have one entry per instrument unless said otherwise; volatilities are daily standard
     deviations of log returns, the scenario's multiplier included.
@@ -34,7 +35,8 @@ class MarketTerms(NamedTuple):
     law: FactorLaw
     crash: Crash
     wanted: NDArray[np.uint8]  # one entry per leading column: 1 where the laws read it
-    rate_shock: NDArray[np.float64]  # one entry per day 0..T: Δr in force
+    rate_shock: NDArray[np.float64]  # one entry per day 0..T: the scenario's part of Δr, a fraction (M-76)
+    short_rate: RateLaw = GIVEN
 
 
 class Levels(NamedTuple):
@@ -43,11 +45,13 @@ class Levels(NamedTuple):
     market: NDArray[np.float64]  # days 0..T
     sector: NDArray[np.float64]  # sectors
     own: NDArray[np.float64]  # instruments
+    rate: NDArray[np.float64]  # days 0..T: the short rate, a fraction; zeros where rates are given
 
 
 def new_levels(m: MarketTerms) -> Levels:
     """Scratch for a market."""
-    return Levels(np.zeros(m.rate_shock.size), np.zeros(m.sector_sd.size), np.zeros(m.price.size))
+    days = m.rate_shock.size
+    return Levels(np.zeros(days), np.zeros(m.sector_sd.size), np.zeros(m.price.size), np.zeros(days))
 
 
 @kernel
@@ -58,8 +62,9 @@ def round_to_tick(value: float, tick: int) -> int:
 
 @kernel
 def fundamental_prices(out: NDArray[np.int64], levels: Levels, m: MarketTerms, noise: Noise, seed: int, path: int) -> None:
-    """Fill ``out`` (days 0..T × instruments, 厘) with fundamental prices, and ``levels.market`` with the factor's log level."""
+    """Fill ``out`` (days 0..T × instruments, 厘) with fundamental prices, ``levels`` with log levels and the rate."""
     factor_path(levels.market, m.law, m.crash, noise.leading, seed, path)
+    rate_path(levels.rate, m.short_rate, noise.leading)
     count = m.price.size
     levels.sector[:] = 0.0
     levels.own[:] = 0.0
@@ -68,8 +73,9 @@ def fundamental_prices(out: NDArray[np.int64], levels: Levels, m: MarketTerms, n
     for t in range(1, levels.market.size):
         for s in range(m.sector_sd.size):
             levels.sector[s] += m.sector_sd[s] * noise.leading[t, LEAD_FACTORS + s]
+        shift = m.rate_shock[t] + surprise(t, levels.rate, m.short_rate)
         for i in range(count):
             levels.own[i] += m.own_sd[i] * noise.own[t, i]
             level = m.beta[i] * levels.market[t] + m.sector_loading[i] * levels.sector[m.sector[i]] + levels.own[i]
-            level -= m.rate_beta[i] * m.rate_shock[t]
+            level -= m.rate_beta[i] * shift
             out[t, i] = round_to_tick(m.price[i] * math.exp(min(level, LOG_HIGHEST)), m.tick[i])

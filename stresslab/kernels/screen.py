@@ -47,9 +47,12 @@ def prepare(f: Facts) -> None:
         carry = 0
         if debt > 0:
             lender.indebted += 1
+            own = f.clauses.random and fact.floats_from < f.terms.calendar.size  # left to `loans.reprice`
             for day in range(1, f.terms.calendar.size):
-                charge, carry = charge_of(day, debt, carry, fact, f.terms.calendar)
+                charge, carry = charge_of(day, debt, carry, fact, f.rates)
                 debt += charge
+                if own:
+                    continue
                 today = f.schedule[day, fact.platform]
                 today.interest += charge
                 today.line += (fact.liquidation_bp * debt + 9_999) // 10_000

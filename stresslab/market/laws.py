@@ -116,7 +116,11 @@ class Bootstrap(Table):
 
 
 class ShortRate(Table):
-    """The law of the short rate. ``volatility_pct`` is that of Vasicek and Hull-White, ``volatility`` that of CIR."""
+    """The law of the short rate: Vasicek, Cox-Ingersoll-Ross, or Hull-White fitted to a curve (M-77 to M-79).
+
+    ``volatility_pct`` of `vasicek` and `hull_white` is in points a year; ``volatility`` of `cir` is a pure number, by which and by
+    its own root the rate moves. The curve of zero yields, continuously compounded, begins with ``initial_pct``.
+    """
 
     model: Literal["vasicek", "cir", "hull_white"]
     initial_pct: Number = Field(ge=-10, le=50)
@@ -177,7 +181,7 @@ def law_misfits(written: Any) -> Iterator[Misfit]:
     yield from _jump_misfits(market)
     yield from _garch_misfits(market)
     yield from _regime_misfits(market)
-    yield from _rate_misfits(_table(written, "rates"))
+    yield from rate_misfits(_table(written, "rates"))
 
 
 def _jump_misfits(market: dict[str, Any]) -> Iterator[Misfit]:
@@ -243,18 +247,44 @@ def regime_volatility(volatility: NDArray[np.float64], drift: NDArray[np.float64
     return math.sqrt(float(share @ volatility**2 + (share @ drift**2 - (share @ drift) ** 2) / 252))
 
 
-def _rate_misfits(rates: dict[str, Any]) -> Iterator[Misfit]:
+#: A curve must reach as far as the longest run, in years.
+CURVE_LEAST_YEARS = 2.0
+#: What each model of the short rate reads.
+_READ_BY = {
+    "vasicek": ("long_run_pct", "volatility_pct"), "cir": ("long_run_pct", "volatility"),
+    "hull_white": ("volatility_pct", "curve_years", "curve_pct"),
+}
+
+
+def rate_misfits(rates: dict[str, Any], place: tuple[str, ...] = ("rates",)) -> Iterator[Misfit]:
+    """What does not fit together in the law of a short rate: what its model lacks, does not read, or cannot use."""
     model, years, curve = rates.get("model"), rates.get("curve_years"), rates.get("curve_pct")
-    if model == "hull_white" and (years is None or curve is None):
-        yield Misfit(("rates", "model"), "needs the curve of today; add curve_years and curve_pct, or choose vasicek or cir", model)
-    if model in ("vasicek", "cir") and rates.get("long_run_pct") is None:
-        yield Misfit(("rates", "long_run_pct"), "must be given for this model; add it")
-    wanted = "volatility" if model == "cir" else "volatility_pct"
-    if model is not None and rates.get(wanted) is None:
-        yield Misfit(("rates", wanted), "must be given for this model; add it")
-    if isinstance(years, list | tuple) and isinstance(curve, list | tuple) and len(years) != len(curve):
-        said = f"must have as many entries as curve_years, {len(years)}; add or remove some"
-        yield Misfit(("rates", "curve_pct"), said, list(curve))
+    if model not in _READ_BY:
+        return
+    read = _READ_BY[model]
+    for key in ("long_run_pct", "volatility_pct", "volatility", "curve_years", "curve_pct"):
+        if key in read and rates.get(key) is None:
+            yield Misfit((*place, key), f"must be given for the model {model}; add it")
+        elif key not in read and rates.get(key) is not None:
+            rule = f"is not read by the model {model}, which reads {', '.join(read)}"
+            yield Misfit((*place, key), f"{rule}; remove it, or choose another model", rates[key])
+    if model == "cir":
+        for key, least in (("initial_pct", 0.0), ("long_run_pct", 1e-9)):
+            found = _numbers(rates, key)
+            if found and found[0] < least:
+                said = "must be positive for the model cir, whose rate cannot be negative; raise it, or choose vasicek"
+                yield Misfit((*place, key), said, rates[key])
+    if model == "hull_white" and isinstance(years, list | tuple) and isinstance(curve, list | tuple) and years:
+        if len(years) != len(curve):
+            said = f"must have as many entries as curve_years, {len(years)}; add or remove some"
+            yield Misfit((*place, "curve_pct"), said, list(curve))
+        if not all(isinstance(y, int | float) for y in years):
+            return
+        if list(years) != sorted(set(years)):
+            yield Misfit((*place, "curve_years"), "must rise from each entry to the next; sort them, and name each time once", list(years))
+        if max(years) < CURVE_LEAST_YEARS:
+            said = f"must reach {CURVE_LEAST_YEARS:g} years, as the longest run does; add a longer yield"
+            yield Misfit((*place, "curve_years"), said, list(years))
 
 
 def _table(written: Any, key: str) -> dict[str, Any]:

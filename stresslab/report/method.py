@@ -95,10 +95,10 @@ _LIST = (
     ),
     _f(
         11,
-        "Rate shock",
-        "利率冲击",
-        "floating loans pay rate + Δr after notice, up to their cap; floating funding from its next reset",
-        "浮动利率融资在通知期后按 利率 + Δr 计息，不超过上限；浮动利率资金自下一重定价日起调整",
+        "Repricing",
+        "重定价",
+        "floating loans pay rate + Δr after notice, up to their cap; floating funding takes Δr at each reset",
+        "浮动利率融资在通知期后按 利率 + Δr 计息，不超过上限；浮动利率资金在每个重定价日取当时的 Δr",
     ),
     _f(
         12,
@@ -375,6 +375,34 @@ _LIST = (
         "合计之比",
         "R = Σ y / Σ x over paths; error √(m / (m − 1) Σ (y − R x)²) / Σ x over the m paths with x ≠ 0",
         "R = Σ y / Σ x（对路径求和）；误差 √(m / (m − 1) Σ (y − R x)²) / Σ x，m 为 x ≠ 0 的路径数",
+    ),
+    _f(
+        75,
+        "Move of rates",
+        "利率变动",
+        "Δr = the scenario's shock (parallel, ramp, twist by tenor, or a path by day) + the drawn short rate's own move, in whole bp",
+        "Δr = 情景冲击（平行、斜坡、按期限扭转或逐日路径）+ 抽取的短期利率自身变动，取整至 1 个基点",
+    ),
+    _f(
+        77,
+        "Vasicek",
+        "Vasicek 模型",
+        "dr = a (b − r) dt + σ dW, exact daily steps",
+        "dr = a (b − r) dt + σ dW，逐日精确转移",
+    ),
+    _f(
+        78,
+        "Cox, Ingersoll and Ross",
+        "CIR 模型",
+        "dr = a (b − r) dt + σ √r dW, daily steps of exact mean and variance that are never negative",
+        "dr = a (b − r) dt + σ √r dW，逐日转移的均值与方差精确，利率不为负",
+    ),
+    _f(
+        79,
+        "Hull and White",
+        "Hull-White 模型",
+        "as Vasicek, about α(t) = f(t) + σ² / 2a² (1 − e^(−at))², which prices the curve of the book's date",
+        "同 Vasicek，围绕 α(t) = f(t) + σ² / 2a² (1 − e^(−at))²，与账簿日收益率曲线一致",
     ),
 )
 

@@ -28,8 +28,23 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("market.suspensions", "base_pct", Phrase("Drawn suspensions, daily probability", "随机停牌日概率"), "%"),
     ("market.suspensions", "slope_pct", Phrase("Drawn suspensions, rise with a fall of the factor", "随机停牌随因子下跌的增加"), "%"),
     ("market.suspensions", "mean_days", Phrase("Drawn suspensions, mean days", "随机停牌平均日数"), ""),
+    ("rates", "shape", Phrase("Rate shock, shape", "利率冲击形状"), ""),
     ("rates", "shock_pct", Phrase("Rate shock", "利率冲击"), "%"),
+    ("rates", "short_pct", Phrase("Rate shock, short end", "利率冲击：短端"), "%"),
+    ("rates", "long_pct", Phrase("Rate shock, long end", "利率冲击：长端"), "%"),
+    ("rates", "long_days", Phrase("Reset period of the long end, days", "长端重定价周期（日）"), ""),
     ("rates", "day", Phrase("Rate shock, day", "利率冲击日"), ""),
+    ("rates", "over_days", Phrase("Rate shock, over days", "利率冲击持续日数"), ""),
+    ("rates.path", "shift_pct", Phrase("Rates above the book's date, by day", "各日利率较账簿日的变动"), "%"),
+    ("rates", "model", Phrase("Short rate", "短期利率"), ""),
+    ("rates.law", "model", Phrase("Law of the short rate", "短期利率模型"), ""),
+    ("rates.law", "initial_pct", Phrase("Short rate at the start", "初始短期利率"), "%"),
+    ("rates.law", "long_run_pct", Phrase("Long-run short rate", "长期短期利率"), "%"),
+    ("rates.law", "mean_reversion", Phrase("Mean reversion, a year", "均值回复速度（每年）"), ""),
+    ("rates.law", "volatility_pct", Phrase("Volatility of the short rate, points a year", "短期利率波动率（百分点/年）"), "%"),
+    ("rates.law", "volatility", Phrase("Volatility of the short rate, CIR", "短期利率波动率（CIR）"), ""),
+    ("rates.law", "curve_years", Phrase("Curve, years", "收益率曲线：年限"), ""),
+    ("rates.law", "curve_pct", Phrase("Curve, zero yields", "收益率曲线：零息收益率"), "%"),
     ("redemption", "share_pct", Phrase("Redemption, share of claims", "兑付占可兑付债权"), "%"),
     ("redemption", "who", Phrase("Redemption, by whom", "兑付者"), ""),
     ("redemption", "start_day", Phrase("Redemption, first day", "兑付起始日"), ""),
@@ -61,6 +76,8 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
 
 #: So many instruments of a suspension are named.
 _NAMED = 4
+#: A list of more numbers than these is a path, told by its ends.
+_NUMBERS = 12
 
 #: Words of scenario files that are not names.
 WORDS: dict[str, Phrase] = {
@@ -70,6 +87,13 @@ WORDS: dict[str, Phrase] = {
     "gap": Phrase("gap", "跳空"),
     "ramp": Phrase("ramp", "斜坡"),
     "bridge": Phrase("bridge", "布朗桥"),
+    "parallel": Phrase("parallel", "平行"),
+    "twist": Phrase("twist", "扭转"),
+    "given": Phrase("moves only as said here", "只按本情景变动"),
+    "market": Phrase("drawn by the market file's law", "按市场文件的模型抽取"),
+    "vasicek": Phrase("Vasicek", "Vasicek"),
+    "cir": Phrase("Cox, Ingersoll and Ross", "Cox-Ingersoll-Ross"),
+    "hull_white": Phrase("Hull and White", "Hull-White"),
     "free": Phrase("free", "自由"),
     "flat": Phrase("flat", "持平"),
     "top_clients": Phrase("largest client groups", "最大客户集团"),
@@ -105,12 +129,21 @@ def _shown(value: Any, unit: str) -> Phrase:
     if isinstance(value, list):
         if all(isinstance(one, dict) for one in value):
             return join([_entry(one) for one in value], "; ", "；")
+        if len(value) > _NUMBERS:
+            return _path(value, unit)
         return same(", ".join(str(one) for one in value))
     if isinstance(value, str):
         return WORDS.get(value, same(value))
     shown = plain(value)
     units = (" yuan", " 元") if unit == " yuan" else (unit, unit)
     return Phrase(shown.en + units[0], shown.zh + units[1])
+
+
+def _path(values: list[float], unit: str) -> Phrase:
+    """A long path in words."""
+    low, high, last = (same(plain(x).en + unit) for x in (min(values), max(values), values[-1]))
+    return Phrase("{n} days, lowest {low}, highest {high}, at last {last}", "{n}日，最低{low}，最高{high}，最后{last}").fill(
+        n=len(values) - 1, low=low, high=high, last=last)
 
 
 def _entry(table: dict[str, Any]) -> Phrase:
@@ -152,7 +185,7 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
         heads=tuple(Head(same(s["id"])) for s in run.scenarios),
         rows=tuple(rows),
         formulas=(
-            *("M-8", "M-9", "M-44", "M-45", "M-11", "M-16", "M-20", "M-21", "M-22", "M-47", "M-48"),
+            *("M-8", "M-9", "M-44", "M-45", "M-11", "M-75", "M-77", "M-78", "M-79", "M-16", "M-20", "M-21", "M-22", "M-47", "M-48"),
             *("M-15", "M-24", "M-46", "M-28", "M-49"),
         ),
         note=Phrase(
