@@ -179,7 +179,7 @@ def check(
     if book is None and not scenario and market is None:
         raise InputError([Fault("options", "there is nothing to check", "give a book's folder, --scenario or --market")])
     try:
-        said = verbs.checked(book, scenario or [], market, limits=limits, since=since)
+        said = verbs.check(book, scenario or [], market, limits=limits, since=since)
     except InputError as error:
         if as_json:
             with _results():
@@ -191,7 +191,7 @@ def check(
             told = {"ok": True, "notes": said.notes, "findings": found, "limits": said.standing}
             print(json.dumps(told, ensure_ascii=False, indent=1))
         else:
-            print("\n".join([*said.notes, *(f"{light}: {text}" for light, text in said.findings)]))
+            print("\n".join(said.lines))
     broken = {CheckFailOn.NOTHING: (), CheckFailOn.LIMIT: ("red",), CheckFailOn.WARNING: ("red", "amber")}[fail_on]
     if any(light in broken for light, _ in said.findings):
         raise typer.Exit(ANSWER_IS_NO)

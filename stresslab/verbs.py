@@ -276,27 +276,24 @@ class Checked:
     notes: list[str]
     #: (light, sentence) of every limit that is amber or red.
     findings: list[tuple[str, str]]
+    #: Everything that the limits say, in the types of JSON; None without a book.
     standing: dict[str, Any] | None
+
+    @property
+    def lines(self) -> list[str]:
+        """Notes and findings, one line each."""
+        return [*self.notes, *(f"{light}: {text}" for light, text in self.findings)]
 
 
 def check(
     book: Book | Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None, *,
     limits: Path | str | None = None, since: Book | Path | str | None = None,
-) -> list[str]:
+) -> Checked:
     """What a careful reader should know about sound inputs; raises :class:`InputError` with every fault of unsound ones.
 
     ``limits`` is a limits file, by default the provisional one; ``since`` an earlier book, whose contracts must be in a
     state that leads to the one they are in now.
     """
-    found = checked(book, scenarios, market, limits=limits, since=since)
-    return [*found.notes, *(f"{light}: {text}" for light, text in found.findings)]
-
-
-def checked(
-    book: Book | Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None, *,
-    limits: Path | str | None = None, since: Book | Path | str | None = None,
-) -> Checked:
-    """:func:`check`, with notes and findings apart."""
     faults: list[Fault] = []
     held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book)) if book is not None else None
     read, found = read_scenarios(scenarios)

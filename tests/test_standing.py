@@ -311,7 +311,7 @@ def test_an_earlier_book_must_lead_to_this_one(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "earlier")
     with_columns(tmp_path / "earlier", "accounts", {"status": {"A1": "trading", "A2": "called", "A3": "liquidating"}})
     with_columns(folder, "accounts", {"status": {"A1": "called", "A2": "trading", "A3": "trading"}})
-    assert verbs.check(folder, since=tmp_path / "earlier")
+    assert verbs.check(folder, since=tmp_path / "earlier").lines
     with pytest.raises(InputError) as error:
         verbs.check(tmp_path / "earlier", since=_settled(tmp_path))
     assert [str(f) for f in error.value.faults] == [
