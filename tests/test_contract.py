@@ -240,4 +240,4 @@ def test_the_contract_stands_alone() -> None:
     tree = ast.parse(Path(contract.__file__).read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported == {"__future__", "dataclasses", "decimal", "fractions", "typing"}
+    assert imported == {"__future__", "collections.abc", "dataclasses", "decimal", "fractions", "typing"}
