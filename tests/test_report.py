@@ -22,6 +22,8 @@ from stresslab.report import RunTables, print_summary, read_run, write_html
 from stresslab.report.amounts import Estimate, money_scale, percent, rounded
 from stresslab.report.exhibits import coverage_cell, first_day_cell, money_cell, probability_cell
 from stresslab.report.method import FORMULAS
+from stresslab.report.parameters import parameters
+from stresslab.report.phrase import Phrase
 from stresslab.report.pictures import crashes
 from stresslab.report.run_tables import TABLES
 
@@ -556,3 +558,24 @@ def test_summary_without_a_rating():
 
 def test_summary_has_no_escape_codes_without_colour():
     assert "\x1b[3" not in "\n".join(summary("en"))
+
+
+def test_the_parameters_tell_how_rates_move():
+    """All keys of [rates] stand in the table, in both languages; a long path is told by its ends."""
+    scenarios = [
+        {**s, "rates": {
+            "shape": "twist", "short_pct": -1.0, "long_pct": 1.0, "long_days": 360, "day": 2, "over_days": 3, "model": "given",
+            "path": {"shift_pct": [0.0, *[0.25] * 30, -1.5, 0.5], "source": "rates of a spring"},
+            "law": {"model": "hull_white", "initial_pct": 3.0, "curve_years": [1.0, 2.0], "curve_pct": [3.5, 3.25], "source": "a curve"},
+            "source": "all at once, which no file may say",
+        }}
+        for s in run().record["scenarios"][:1]
+    ]
+    table, sources = parameters(with_record(scenarios=scenarios))
+    said = {row.title.en: row.cells[0].value for row in table.rows}
+    assert said["Rate shock, shape"] == Phrase("twist", "扭转")
+    assert said["Rates above the book's date, by day"].en == "32 days, lowest −1.5%, highest 0.5%, at last 0.5%"
+    assert said["Rates above the book's date, by day"].zh == "32日，最低−1.5%，最高0.5%，最后0.5%"
+    assert said["Law of the short rate"].en == "Hull and White"
+    assert said["Curve, zero yields"].en == "3.5, 3.25"
+    assert {"rates of a spring", "a curve"} <= set(sources)
