@@ -1,4 +1,4 @@
-"""How well a law fits: Kolmogorov-Smirnov, Anderson-Darling and Ljung-Box of what it leaves (M-74)."""
+"""How well a law fits: Kolmogorov-Smirnov, Anderson-Darling and Ljung-Box of what it leaves (M-73)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def anderson_darling(u: F64) -> tuple[float, float]:
 
 
 def _ad_infinite(z: float) -> float:
-    """The distribution of A² for a sample without end, six digits."""
+    """The distribution of A² for a sample without end, to four digits."""
     if z <= 0:
         return 0.0
     if z < 2.0:

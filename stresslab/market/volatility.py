@@ -56,7 +56,7 @@ def normal_fit(returns: F64) -> Fit:
 
 
 def turnover(rows: pd.DataFrame) -> dict[str, Measured]:
-    """Mean shares traded a day by instrument over some rows of traded days, with the error of the mean (M-74)."""
+    """Mean shares traded a day by instrument over some rows of traded days, with the error of the mean (M-66)."""
     if "volume_shares" not in rows:
         return {}
     groups = rows.dropna(subset=["volume_shares"]).groupby("instrument_id")["volume_shares"]
