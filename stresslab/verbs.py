@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from stresslab.book.terms import ContractSheet
     from stresslab.breaking_point import Breaking
+    from stresslab.history import History
+    from stresslab.history.splits import Splits
     from stresslab.ledger import Replay
     from stresslab.market.calibrate import Calibration, Short
     from stresslab.rating import Scale
