@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from stresslab.glossary import INPUTS, KEYS, NULL_WHEN_ZERO, OPTIONAL_TABLES, OUTPUTS, Column, Measure
+from stresslab.history.columns import NAMES
 from stresslab.scenario import Percent, Scenario, Yuan
 
 HEAD = """# Data
@@ -60,6 +61,19 @@ One TOML file. Every block that holds facts names its `source`. A percentage has
 `[[…]]` is a table that may be written several times. Days are trading days of the run, the first is 1.
 """
 
+HISTORY = """## A history
+
+One or several folders or files of daily tables, each CSV (UTF-8 or GB 18030) or Parquet, or a folder of parts. What a table is, its
+columns tell: `date`, `close` and `instrument_id` make prices, `date`, `close` and `index_id` an index (a close without any code is an
+index of the file's name), `instrument_id` and `sector` without a date a list of sectors. Tables called prices, index, margin_balance,
+rates, implied_volatility, breadth or flows are what they are called. Other dated tables and unknown columns are carried along.
+A day without a row, or with `halted` not 0, is a halt (M-65). Columns are known by these names, small letters or not:
+"""
+
+CALIBRATION = """`stresslab calibrate` writes a folder: `market.toml`, `factor_returns.csv` (daily log returns of the market and of sectors,
+for the bootstrap), `calibration.json` (every number, as `value` with its standard `error`) and `calibration.html`.
+"""
+
 RUN = """## A run
 
 A folder of Parquet tables with the columns below, `record.json` (what was run, by which versions,
@@ -87,11 +101,21 @@ UNITS = {"li": "厘", "ppm": "ppm", "count": "count", "day": "trading day", "id"
 
 def page() -> str:
     """The whole of docs/data.md."""
-    return "\n".join(line for part in (_head(), _inputs(), _scenario(), _outputs()) for line in part)
+    return "\n".join(line for part in (_head(), _inputs(), _history(), _scenario(), _outputs()) for line in part)
 
 
 def _head() -> Iterator[str]:
     yield HEAD
+
+
+def _history() -> Iterator[str]:
+    yield HISTORY
+    yield "| column | known as |"
+    yield "|---|---|"
+    for ours, theirs in NAMES.items():
+        yield f"| `{ours}` | {', '.join(f'`{name}`' for name in theirs)} |"
+    yield ""
+    yield CALIBRATION
 
 
 def _inputs() -> Iterator[str]:

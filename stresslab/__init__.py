@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stresslab.book import Book, demo_book, read_book
     from stresslab.faults import Fault, InputError
+    from stresslab.history import History, read_history
     from stresslab.ledger import Replay
     from stresslab.market import Market, read_market
     from stresslab.scenario import Scenario, read_scenario
-    from stresslab.verbs import Run, check, demo, init, rate, replay, reverse, run, terms
+    from stresslab.verbs import Run, calibrate, check, demo, episode, init, rate, replay, reverse, run, terms
 
 _WHERE = {
     "Book": "book", "demo_book": "book", "read_book": "book",
     "Fault": "faults", "InputError": "faults",
     "Market": "market", "read_market": "market",
+    "History": "history", "read_history": "history",
     "Scenario": "scenario", "read_scenario": "scenario",
-    "Run": "verbs", "check": "verbs", "demo": "verbs", "init": "verbs", "rate": "verbs", "replay": "verbs",
-    "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
+    "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
+    "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
 }
 
 __all__ = [
-    "Book", "Fault", "InputError", "Market", "Replay", "Run", "Scenario", "check", "demo", "demo_book", "init", "rate",
-    "read_book", "read_market", "read_scenario", "replay", "reverse", "run", "terms",
+    "Book", "Fault", "History", "InputError", "Market", "Replay", "Run", "Scenario", "calibrate", "check", "demo", "demo_book",
+    "episode", "init", "rate", "read_book", "read_history", "read_market", "read_scenario", "replay", "reverse", "run", "terms",
 ]
 
 

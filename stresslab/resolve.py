@@ -18,10 +18,10 @@ from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
 from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices, rates, returns
 from stresslab.kernels.closures import Suspensions
-from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.files import Loading, Market
 from stresslab.market.laws import TABLES
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
+from stresslab.market.volatility import DAYS_OF_YEAR
 from stresslab.repricing import (
     LONG_END,
     UNKNOWN,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stresslab import engine, farm, kernels, record
+from stresslab import engine, episodes, farm, kernels, record
 from stresslab.book import Book, demo_book, notes, read_book, write_book
 from stresslab.book.life import transitions
 from stresslab.book.profile import book_facts, platform_facts
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     from stresslab.book.terms import ContractSheet
     from stresslab.breaking_point import Breaking
+    from stresslab.history import History
+    from stresslab.history.splits import Splits
     from stresslab.ledger import Replay
+    from stresslab.market.calibrate import Calibration, Short
     from stresslab.rating import Scale
 
 #: The scenarios of the demo, in the order of its report.
@@ -348,6 +351,76 @@ def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
     write_book(book, folder)
     write_market(shipped_market(), folder / "market.toml")
     return book
+
+
+def calibrate(
+    *histories: History | Path | str, out: Path | str, index: str | None = None, model: str = "gbm", first: str | None = None,
+    last: str | None = None, splits: Splits = "refuse", short: Short = "refuse", title: str | None = None,
+) -> Calibration:
+    """Measure a market on a history (one or several folders or files) and write it into a folder: ``market.toml``,
+    ``factor_returns.csv``, ``calibration.json`` and ``calibration.html``.
+
+    Raises :class:`InputError` with every fault before anything is written. The same history gives the same bytes.
+    """
+    from stresslab.market.calibrate import calibrate as measure
+    from stresslab.market.numbers import numbers_of
+    from stresslab.report.calibration import calibration_page
+
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "is a file", "give a folder; market.toml is written into it", None, "out")])
+    held = history_of(*histories, splits=splits)
+    source = ", ".join(sorted(held.digests)) or None
+    made = measure(held, index=index, model=model, first=first, last=last, short=short, title=title, source=source)
+    numbers = numbers_of(made)
+    page = calibration_page(numbers)
+    out.mkdir(parents=True, exist_ok=True)
+    write_market(made.market, out / "market.toml")
+    record.write_json(out / "calibration.json", numbers)
+    record.write_bytes(out / "calibration.html", page.encode())
+    return made
+
+
+def episode(
+    *histories: History | Path | str, out: Path | str, first: str | None = None, last: str | None = None, index: str | None = None,
+    depth: float | None = None, impact_share: float = 0.0, days: int | None = None, after: str = "free", name: str | None = None,
+    market: Market | Path | str | None = None, splits: Splits = "refuse",
+) -> dict[str, Any]:
+    """Write a scenario file from a dated episode of a history, or from a table of scenarios as the Federal Reserve publishes it.
+
+    A history is told by ``first`` and ``last``, see :func:`stresslab.episodes.episode_scenario`; a published table needs the
+    ``market`` whose volatility its VIX is held against. Returns what was written.
+    """
+    out = Path(out)
+    if out.suffix != ".toml":
+        raise InputError([Fault("options", "must be the name of a TOML file", "write it as my-episode.toml", None, "out", str(out))])
+    places = [Path(h) for h in histories if isinstance(h, Path | str)]
+    published = [table for place in places for table in episodes.read_fed(place)]
+    if published:
+        held = market if isinstance(market, Market) else shipped_market() if market is None else read_market(market)
+        written = episodes.fed_scenario(published, held, days=days, name=name)
+    else:
+        lost = [option for option, day in (("from", first), ("to", last)) if day is None]
+        if lost:
+            raise InputError([Fault("options", "an episode has a first and a last day", "give it, as 2015-06-12", None, o) for o in lost])
+        written = episodes.episode_scenario(
+            history_of(*histories, splits=splits), first=episodes.dated(first or "", "from"), last=episodes.dated(last or "", "to"),
+            index=index, depth=depth, impact_share=impact_share, days=days, after=after, name=name)
+    record.write_bytes(out, episodes.scenario_toml(written).encode())
+    return written
+
+
+def history_of(*histories: History | Path | str, splits: Splits = "refuse") -> History:
+    """A history that was given as an object, or read from folders and files."""
+    from stresslab.history import History, read_history
+
+    (first, *rest) = histories or (None,)
+    if isinstance(first, History) and not rest:
+        return first
+    places = [h for h in histories if not isinstance(h, History)]
+    if len(places) < max(len(histories), 1):
+        raise InputError([Fault("options", "give one history, or folders and files of one", "name its folders", None, "history")])
+    return read_history(*places, splits=splits)
 
 
 def demo(

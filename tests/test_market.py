@@ -25,6 +25,7 @@ from scipy.special import ndtr
 
 from stresslab.book import demo_book
 from stresslab.faults import InputError
+from stresslab.history import History
 from stresslab.kernels import draws, kernel, noise, returns
 from stresslab.kernels.closures import chance_bp, closed_days
 from stresslab.kernels.factors import (
@@ -593,7 +594,7 @@ def synthetic_panel(days: int = 900) -> tuple[pd.DataFrame, pd.Series]:
 @pytest.fixture(scope="module")
 def calibrated() -> Market:
     prices, index = synthetic_panel()
-    return calibrate(prices, index, TRUE_SECTOR, title="synthetic", source="made by a test")
+    return calibrate(History.of(prices, index, TRUE_SECTOR), title="synthetic", source="made by a test").market
 
 
 @pytest.mark.parametrize("name", sorted(TRUE_BETA))
@@ -631,14 +632,14 @@ def test_a_halt_leaves_betas_without_bias() -> None:
     halted = prices.copy()
     halted.iloc[100:160, 0] = np.nan
     halted.iloc[160:, 0] *= 3.0  # resumes at three times the price
-    loading = calibrate(halted, index, TRUE_SECTOR, title="t", source="a test").instruments["A"]
+    loading = calibrate(History.of(halted, index, TRUE_SECTOR)).market.instruments["A"]
     assert abs(loading.beta - TRUE_BETA["A"]) < 3 * loading.beta_error
 
 
 def refused(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str] = TRUE_SECTOR) -> list[str]:
     """Return which columns a calibration refuses, with the value if one is named."""
     with pytest.raises(InputError) as found:
-        calibrate(prices, index, sectors, title="t", source="a test")
+        calibrate(History.of(prices, index, sectors))
     return [f"{f.column}" if f.value is None else f"{f.column} {f.value}" for f in found.value.faults]
 
 
@@ -650,7 +651,7 @@ def test_short_series_are_refused_by_name() -> None:
     assert refused(prices, index) == ["B", "D"]
     prices.iloc[:61, 1] = 100.0
     prices["D"] = prices["A"]
-    assert calibrate(prices, index, TRUE_SECTOR, title="t", source="a test").instruments["B"].beta == 0.0
+    assert calibrate(History.of(prices, index, TRUE_SECTOR)).betas["B"].least_squares.value == 0.0
 
 
 @pytest.mark.parametrize("days", [0, 1, 30, 59])
@@ -677,10 +678,12 @@ def test_an_index_that_stands_still_is_refused() -> None:
     assert refused(prices, index * 0 + 100) == ["an index"]
 
 
-def test_dates_must_rise() -> None:
+def test_days_may_stand_in_any_order_but_once() -> None:
     prices, index = synthetic_panel(100)
-    assert refused(prices, index.iloc[::-1]) == ["an index"]
-    assert refused(prices, pd.concat([index, index.iloc[-1:]])) == ["an index"]
+    backwards = History.of(prices.iloc[::-1], index.iloc[::-1], TRUE_SECTOR)
+    assert calibrate(backwards).market == calibrate(History.of(prices, index, TRUE_SECTOR)).market
+    again = pd.concat([index, index.iloc[-1:]])
+    assert refused(prices, again) == [f"an index {index.index[-1].date()}"]
 
 
 def test_an_instrument_without_a_sector_is_refused() -> None:

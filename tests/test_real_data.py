@@ -16,9 +16,10 @@ import pytest
 
 from stresslab.book import Book, read_book
 from stresslab.engine import Block, run_block
+from stresslab.history import History
 from stresslab.kernels.draws import STREAM_DEMO, fill_uniforms
-from stresslab.market import Market, board_rule, calibrate
-from stresslab.market.calibrate import DAYS_LEAST
+from stresslab.market import Calibration, Market, board_rule, calibrate
+from stresslab.market.volatility import DAYS_LEAST
 from stresslab.resolve import Resolved, resolve
 from stresslab.scenario import read_scenario
 
@@ -63,8 +64,14 @@ def sectors(adjusted: pd.DataFrame) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def market(adjusted: pd.DataFrame, index: pd.Series, sectors: dict[str, str]) -> Market:
-    return calibrate(adjusted, index, sectors, title="A shares to June 2015", source="daily closes of 81 shares and of the CSI 300")
+def calibration(adjusted: pd.DataFrame, index: pd.Series, sectors: dict[str, str]) -> Calibration:
+    said = "daily closes of 81 shares and of the CSI 300"
+    return calibrate(History.of(adjusted, index, sectors), title="A shares to June 2015", source=said)
+
+
+@pytest.fixture(scope="module")
+def market(calibration: Calibration) -> Market:
+    return calibration.market
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +183,14 @@ def test_betas_are_plausible_and_carry_errors(market: Market) -> None:
     assert (betas > 3 * errors).mean() > 0.9
 
 
-def test_betas_are_least_squares(market: Market, adjusted: pd.DataFrame, index: pd.Series) -> None:
+def test_betas_are_least_squares(calibration: Calibration, adjusted: pd.DataFrame, index: pd.Series) -> None:
     """Against numpy's fit on the days on which both moved from one trading day to the next."""
     x = np.log(index).diff()
     y = np.log(adjusted).diff()
     for ticker in list(adjusted)[::10]:
         common = y[ticker].notna() & x.notna()
         slope, _ = np.polyfit(x[common], y[ticker][common], 1)
-        assert market.instruments[ticker].beta == pytest.approx(slope, abs=1e-6)
+        assert calibration.betas[ticker].least_squares.value == pytest.approx(slope, abs=1e-6)
 
 
 def test_returns_are_those_of_the_exchange(history: pd.DataFrame) -> None:

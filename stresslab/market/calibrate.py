@@ -1,137 +1,173 @@
-"""A market from a history of daily closes: index volatility, betas, sector factors, with standard errors."""
+"""A market from a history of daily closes: laws of the index, betas, sector factors, comovement, each with standard errors."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from stresslab.faults import Fault, InputError
-from stresslab.market.files import Loading, Market, MarketFactor, SectorFactor
+from stresslab.faults import Fault, InputError, nearest
+from stresslab.history import History
+from stresslab.history.said import Said
+from stresslab.market.betas import Beta, fit_betas, sector_factors, sector_returns
+from stresslab.market.comovement import Comovement, comovement
+from stresslab.market.covariance import factor_left
+from stresslab.market.files import Market
+from stresslab.market.garch_fit import GARCH_DAYS, fit_garch
+from stresslab.market.goodness import Goodness, goodness
+from stresslab.market.heston_fit import HestonFit, fit_heston
+from stresslab.market.jump_fit import fit_jumps
+from stresslab.market.laws import TABLES
+from stresslab.market.measured import F64, Fit, Measured
+from stresslab.market.regime_fit import REGIME_DAYS, fit_regimes
+from stresslab.market.tails import copula_dof, own_tails
+from stresslab.market.volatility import (
+    DAYS_LEAST,
+    DAYS_OF_YEAR,
+    YEAR_PCT,
+    index_volatility,
+    log_returns,
+    normal_fit,
+    turnover,
+)
+from stresslab.market.written import market_of
 
-DAYS_OF_YEAR = 252
-#: A beta from fewer common days than this is refused: its error would be larger than most betas.
-DAYS_LEAST = 60
-#: Sector variance is held below this share of every member's residual variance, so that own variance stays positive.
-SECTOR_SHARE_MOST = 0.9
+__all__ = ["DAYS_LEAST", "DAYS_OF_YEAR", "Calibration", "calibrate"]
+
+#: Traded days over which turnover is averaged.
+TURNOVER_DAYS = 20
+#: Fewer days of the index than these carry no law with jumps.
+JUMP_DAYS = 250
+Short = Literal["refuse", "drop"]
 
 
-def log_returns(closes: pd.Series) -> pd.Series:
-    """Daily log returns of a series of closes indexed by date; raises if a close is missing or not positive."""
-    faults = _closes_not_positive(closes, closes.isna() | (closes <= 0))
-    if faults:
-        raise InputError(faults)
-    returns: pd.Series = np.log(closes).diff().dropna()
-    return returns
+@dataclass(frozen=True)
+class Calibration:
+    """Everything that was measured on a history, with errors; :attr:`market` is what goes into a market file.
 
-
-def _closes_not_positive(closes: pd.Series, broken: pd.Series) -> list[Fault]:
-    rows = np.flatnonzero(broken.to_numpy())[:1]  # the first says enough
-    rule, way_out = "a close must be positive", "correct or drop the day"
-    return [Fault("history", rule, way_out, int(at) + 2, str(closes.name), str(closes.iloc[at])) for at in rows]
-
-
-def index_volatility(closes: pd.Series) -> tuple[float, float]:
-    """Volatility of an index in percent a year and its standard error, robust to fat tails.
-
-    σ = sd of daily log returns × √252. Var(s²) = (m₄ − s⁴) / n with the fourth central moment m₄ (Cramér 1946, 27.4).
+    Money and prices do not occur; volatilities are percent a year, returns daily logs. ``left_out`` names instruments with
+    too few returns, ``absent`` says for each law that the data cannot tell why.
     """
-    r = log_returns(closes).to_numpy()
-    if len(r) < DAYS_LEAST or np.ptp(r) == 0:
-        rule = f"an index needs at least {DAYS_LEAST} daily returns that are not all the same"
-        raise InputError([Fault("history", rule, "lengthen the history", None, str(closes.name))])
-    s2 = float(np.var(r, ddof=1))
-    m4 = float(np.mean((r - r.mean()) ** 4))
-    error = math.sqrt(max(m4 - s2 * s2, 0.0) / len(r)) / (2.0 * math.sqrt(s2))
-    year = 100.0 * math.sqrt(DAYS_OF_YEAR)
-    return math.sqrt(s2) * year, error * year
+
+    title: str
+    source: str
+    index: str
+    model: str
+    #: The day of the first close, and the days of the returns.
+    from_date: str
+    dates: tuple[str, ...]
+    returns: F64
+    volatility: Measured
+    drift: Measured
+    fits: dict[str, Fit]
+    heston: HestonFit
+    block_days: float
+    betas: dict[str, Beta]
+    sector_of: dict[str, str]
+    sectors: dict[str, Measured]
+    sector_days: pd.DataFrame = field(repr=False)
+    own_tails: Measured | None
+    copula: Measured | None
+    comovement: Comovement | None
+    factor_left: tuple[float, float, float] | None
+    turnover: dict[str, Measured]
+    halted: tuple[float, str]
+    absent: dict[str, Said]
+    left_out: dict[str, int]
+    notes: tuple[Said, ...]
+    digest: str
+
+    @cached_property
+    def goodness(self) -> dict[str, Goodness]:
+        """How well each law fits the index's returns."""
+        return {name: goodness(fit) for name, fit in self.fits.items()}
+
+    @cached_property
+    def market(self) -> Market:
+        """The market file's content."""
+        return market_of(self)
 
 
-def shipped_index() -> pd.Series:
-    """The S&P 500, daily closes 1999 to 2018, as the installed package arch ships them."""
-    import arch.data.sp500
+def calibrate(
+    history: History, *, index: str | None = None, model: str = "gbm", first: str | None = None, last: str | None = None,
+    title: str | None = None, source: str | None = None, short: Short = "refuse",
+) -> Calibration:
+    """Measure a market on a history between two days, both included; ``index`` may be left out where there is only one.
 
-    closes = arch.data.sp500.load()["Adj Close"]
-    closes.name = "S&P 500"
-    return closes.astype(float)
-
-
-def shipped_market() -> Market:
-    """The market of the demo: its factor is the S&P 500 of 1999 to 2018 (2008 in it)."""
-    closes = shipped_index()
-    volatility, error = index_volatility(closes)
-    first, last = closes.index[0].date(), closes.index[-1].date()
-    said = f"S&P 500 daily closes {first} to {last}, shipped with the Python package arch (arch.data.sp500)"
-    return Market(
-        title="S&P 500, 1999 to 2018 (with 2008)",
-        source=said,
-        from_date=str(first),
-        to_date=str(last),
-        market=MarketFactor(index="S&P 500", model="gbm", volatility_pct=round(volatility, 4), volatility_error_pct=round(error, 4),
-                            drift_pct=0.0, source=said + "; drift zero is an assumption"),
-        default_sector=SectorFactor(volatility_pct=8.0),
-    )
-
-
-def calibrate(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str], *, title: str, source: str) -> Market:
-    """A market from closes: ``prices`` (dates × instruments, adjusted for splits; missing where halted) and an index.
-
-    Betas are least squares on the index's returns over common days, with their standard errors;
-    the sector variance is the mean pairwise covariance of residuals within the sector; own variance is the rest.
+    ``model`` is the law that a run uses unless its scenario names another. An instrument with fewer than 60 daily returns is
+    refused, or with ``short="drop"`` left out. Raises :class:`InputError` with every fault.
     """
-    faults = _panel_faults(prices, index, sectors)
-    if faults:
-        raise InputError(faults)
-    volatility, error = index_volatility(index)
-    market_return = log_returns(index)
-    # A return over a halt spans several days: only returns between adjacent days of the index are used.
-    returns = prices.reindex(index.index).apply(np.log).diff().iloc[1:]
-    rule, way_out = f"daily returns, at least {DAYS_LEAST} are needed", "leave it out or lengthen the history"
-    faults = [
-        Fault("history", f"{name} has {int(n)} {rule}", way_out, None, str(name))
-        for name, n in returns.notna().sum().items() if n < DAYS_LEAST
-    ]
-    if faults:
-        raise InputError(faults)
-    loadings: dict[str, Loading] = {}
-    residuals = {}
-    for name in returns:
-        y = returns[name].dropna()
-        x = market_return.loc[y.index]
-        beta = float(np.cov(x, y, ddof=1)[0, 1] / np.var(x, ddof=1))
-        e = y - y.mean() - beta * (x - x.mean())
-        beta_error = float(np.sqrt(np.sum(e**2) / (len(e) - 2) / np.sum((x - x.mean()) ** 2)))
-        residuals[str(name)] = e
-        # The part that the long-run index volatility explains plus what the panel leaves unexplained.
-        variance = (beta * volatility / 100) ** 2 + float(np.sum(e**2) / (len(e) - 2)) * DAYS_OF_YEAR
-        total = round(100 * math.sqrt(variance) + 0.005, 2)
-        loadings[str(name)] = Loading(beta=round(beta, 6), beta_error=round(beta_error, 6), volatility_pct=total)
-    return Market(
-        title=title, source=source, from_date=str(index.index[0].date()), to_date=str(index.index[-1].date()),
-        market=MarketFactor(
-            index=str(index.name), model="gbm", volatility_pct=round(volatility, 4), volatility_error_pct=round(error, 4), source=source,
-        ),
-        sectors=_sector_factors(pd.DataFrame(residuals), sectors), instruments=loadings,
-    )
+    known = ("gbm", *TABLES)
+    if model not in known:
+        raise InputError([Fault("options", "is no model of a market file", nearest(model, list(known)), None, "model", model)])
+    closes = history.closes(index, first, last)
+    named = str(closes.name)
+    volatility = Measured(*index_volatility(closes))
+    market = log_returns(closes)
+    r: F64 = np.asarray(market, np.float64)
+    panel, left_out = _panel(history, closes.index, short)
+    fits, absent = _laws(r)
+    now = fits["garch"].parameters["initial_volatility_pct"].value if "garch" in fits else float(r[-21:].std()) * YEAR_PCT
+    betas, residuals = fit_betas(panel, market, volatility.value) if panel.shape[1] else ({}, panel)
+    sector_of = {name: history.sector(name) for name in betas}
+    sectors = sector_factors(residuals, sector_of) if betas else {}
+    left, mean_error = np.asarray(residuals, np.float64), float(r.std(ddof=1)) / math.sqrt(r.size)
+    moves = _devolatilised(panel, r, fits.get("garch"))
+    says = source or f"daily closes of {named}" + (f" and of {len(betas)} instruments" if betas else "")
+    made = Calibration(
+        title=title or f"{named}, {closes.index[0].date()} to {closes.index[-1].date()}", source=says, index=named, model=model,
+        from_date=str(closes.index[0].date()), dates=tuple(str(d.date()) for d in closes.index[1:]), returns=r, volatility=volatility,
+        drift=Measured(float(r.mean()) * DAYS_OF_YEAR * 100.0, mean_error * DAYS_OF_YEAR * 100.0), fits=fits,
+        heston=fit_heston(r, now), block_days=_block_days(r), betas=betas, sector_of=sector_of, sectors=sectors,
+        sector_days=sector_returns(residuals, sector_of, sectors), own_tails=own_tails(left) if betas else None,
+        copula=copula_dof(*moves) if betas else None, comovement=comovement(np.asarray(panel, np.float64), r) if betas else None,
+        factor_left=factor_left(left) if len(betas) > 1 else None, halted=history.halts(closes.index),
+        turnover=turnover(history.last_rows(closes.index, TURNOVER_DAYS)), absent=absent, left_out=left_out,
+        notes=history.notes, digest=history.digest)
+    market_of(made)  # at once, so that a law that cannot be the default is refused here
+    return made
 
 
-def _panel_faults(prices: pd.DataFrame, index: pd.Series, sectors: dict[str, str]) -> list[Fault]:
-    faults = [fault for name in prices for fault in _closes_not_positive(prices[name], prices[name] <= 0)]
-    if not (index.index.is_monotonic_increasing and index.index.is_unique):
-        faults.append(Fault("history", "dates must rise and be there once", "sort the days and drop repeated ones", None, str(index.name)))
-    lost = [str(name) for name in prices if str(name) not in sectors]
-    return faults + [Fault("history", "an instrument must have a sector", "name its sector", None, name) for name in lost]
+def _panel(history: History, days: pd.Index, short: Short) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Daily returns of the instruments with enough of them, and how many the others have."""
+    if history.prices.empty:
+        return pd.DataFrame(index=days[1:]), {}
+    panel = history.returns(days).reindex(columns=history.instrument_ids)
+    counts = panel.notna().sum()
+    few = {str(name): int(n) for name, n in counts.items() if n < DAYS_LEAST}
+    if few and short == "refuse":
+        rule, way_out = f"daily returns, at least {DAYS_LEAST} are needed", "leave it out, lengthen the history, or choose --short drop"
+        raise InputError([Fault("history", f"{name} has {n} {rule}", way_out, None, name) for name, n in few.items()])
+    return panel.loc[:, counts >= DAYS_LEAST], few
 
 
-def _sector_factors(residuals: pd.DataFrame, sectors: dict[str, str]) -> dict[str, SectorFactor]:
-    found = {}
-    for sector in sorted(set(sectors.values())):
-        members = [c for c in residuals if sectors[str(c)] == sector]
-        covariance = residuals[members].cov(min_periods=DAYS_LEAST).to_numpy()
-        pairs = covariance[np.triu_indices(len(members), 1)]
-        pairs = pairs[~np.isnan(pairs)]
-        shared = float(pairs.mean()) if pairs.size else 0.0
-        most = SECTOR_SHARE_MOST * float(np.diag(covariance).min())
-        found[sector] = SectorFactor(volatility_pct=round(100 * math.sqrt(max(0.0, min(shared, most)) * DAYS_OF_YEAR), 2))
-    return found
+def _laws(r: F64) -> tuple[dict[str, Fit], dict[str, Said]]:
+    """The laws that can be fitted to the index, and why the others cannot stand in a market file."""
+    fits: dict[str, Fit] = {"gbm": normal_fit(r)}
+    absent: dict[str, Said] = {}
+    for name, fit, least in (("jump", fit_jumps, JUMP_DAYS), ("garch", fit_garch, GARCH_DAYS), ("regime", fit_regimes, REGIME_DAYS)):
+        if r.size < least:
+            absent[name] = Said(f"{r.size} days, and {least} are needed", f"只有{r.size}日，需{least}日")
+            continue
+        fits[name] = fit(r)
+        if (why := fits[name].refused) is not None:
+            absent[name] = why
+    return fits, absent
+
+
+def _devolatilised(panel: pd.DataFrame, r: F64, garch: Fit | None) -> tuple[F64, F64]:
+    """Returns of instruments and index over the index's volatility of the day, so that calm and wild days can be ranked together."""
+    sd = garch.daily_sd if garch is not None and garch.refused is None else np.full(r.size, float(r.std()))
+    return np.asarray(panel, np.float64) / sd[:, None], r / sd
+
+
+def _block_days(r: F64) -> float:
+    """The mean length of a block that keeps spells of volatility: of absolute returns, by Politis and White 2004 (Patton 2009)."""
+    from arch.bootstrap import optimal_block_length
+
+    best = float(optimal_block_length(np.abs(r))["stationary"].iloc[0])
+    return round(min(max(best, 5.0), max(5.0, r.size / 8.0)), 1)
