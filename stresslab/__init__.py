@@ -14,21 +14,23 @@ if TYPE_CHECKING:
     from stresslab.faults import Fault, InputError
     from stresslab.ledger import Replay
     from stresslab.market import Market, read_market
+    from stresslab.pool import LookThrough
     from stresslab.scenario import Scenario, read_scenario
-    from stresslab.verbs import Run, check, demo, init, rate, replay, reverse, run, terms
+    from stresslab.verbs import Run, check, demo, init, look_through, rate, replay, reverse, run, terms
 
 _WHERE = {
     "Book": "book", "demo_book": "book", "read_book": "book",
     "Fault": "faults", "InputError": "faults",
     "Market": "market", "read_market": "market",
     "Scenario": "scenario", "read_scenario": "scenario",
+    "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "check": "verbs", "demo": "verbs", "init": "verbs", "rate": "verbs", "replay": "verbs",
     "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
 }
 
 __all__ = [
-    "Book", "Fault", "InputError", "Market", "Replay", "Run", "Scenario", "check", "demo", "demo_book", "init", "rate",
-    "read_book", "read_market", "read_scenario", "replay", "reverse", "run", "terms",
+    "Book", "Fault", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "check", "demo", "demo_book", "init",
+    "look_through", "rate", "read_book", "read_market", "read_scenario", "replay", "reverse", "run", "terms",
 ]
 
 
