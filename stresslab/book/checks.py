@@ -282,15 +282,16 @@ def _check_recalls(c: Checker) -> None:
     if "recall_trigger" in f:
         broken = [_broken_trigger(text) for text in f["recall_trigger"]]
         c.rows_where("funding", [bool(rule) for rule in broken], ("recall_trigger",), lambda at: broken[at], WAY_OUT)
-    if {"recall_bp", "recall_trigger"} <= set(f):
-        alone = f["recall_bp"].notna() & f["recall_trigger"].isna()
+    if "recall_bp" in f:
+        alone = f["recall_bp"].notna() & given(f, "recall_trigger", None).isna()
         c.rows_where("funding", alone, ("recall_bp", "recall_trigger"), "a recalled share needs a recall_trigger that fires it",
                      "say what fires it, or leave the share empty")
     if "currency" in f:
         odd = [isinstance(v, str) and not re.fullmatch("[A-Z]{3}", v) for v in f["currency"]]
         c.rows_where("funding", odd, ("currency",), "must be a currency code of three capital letters", "write it like USD; empty is CNY")
-    if {"currency", "amount_currency"} <= set(f):
-        lone = f["amount_currency"].notna() & (f["currency"].isna() | (f["currency"] == "CNY"))
+    if "amount_currency" in f:
+        currency = given(f, "currency", None)
+        lone = f["amount_currency"].notna() & (currency.isna() | (currency == "CNY"))
         c.rows_where("funding", lone, ("amount_currency", "currency"), "an amount in its own currency needs that currency, other than CNY",
                      "name the currency, or leave the amount empty")
 

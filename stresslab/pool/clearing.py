@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import ceil, lcm
 
 from stresslab.pool.linear import solve
 
 ONE, ZERO = Fraction(1), Fraction(0)
+#: Sweeps before the exact part; their number changes the time alone.
+_SWEEPS = 400
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,43 @@ class _State:
         self.margin: dict[str, int | None] = dict.fromkeys(network.classes)
         #: What a party that does not pay in full pays in its margin class.
         self.part: dict[str, Fraction] = {}
-        #: The point that is cleared down from: each party's payment in its margin class, all in full at first.
         self.debtors: dict[str, list[tuple[str, int, Fraction]]] = {}
         for who, ranks in network.classes.items():
             for k, row in enumerate(ranks):
                 for creditor, amount in row.items():
                     self.debtors.setdefault(creditor, []).append((who, k, amount / network.owed[who][k]))
+
+        self._lowered()
+
+    def _lowered(self) -> None:
+        """Begin not from everything in full but from some way down: sweeps of what each could pay, rounded up to a fine grain.
+
+        Rounded up, a sweep never falls below the greatest clearing vector, and pays no less than the next one would.
+        """
+        n = self.network
+        grain = 2**20 * lcm(*(x.denominator for row in n.owed.values() for x in row), *(n.of(who).denominator for who in n.parties))
+        owed = {who: [int(x * grain) for x in row] for who, row in n.owed.items()}
+        outside = {who: int(n.of(who) * grain) for who in n.parties}
+        debtors = {who: [(d, k, s.numerator, s.denominator) for d, k, s in rows] for who, rows in self.debtors.items()}
+        total = {who: sum(row) for who, row in owed.items()}
+        for _ in range(_SWEEPS):
+            pays = {who: _by_class(total[who], row) for who, row in owed.items()}
+            lower = {}
+            for who, row in owed.items():
+                inflow = sum(-(-pays[d][k] * up // down) for d, k, up, down in debtors.get(who, ()))
+                if outside[who] + inflow >= sum(row) or (self.may is not None and who not in self.may):
+                    lower[who] = sum(row)
+                else:
+                    lower[who] = ceil(n.outside_kept * outside[who] + n.inside_kept * inflow)
+            if lower == total:
+                break
+            total = lower
+        for who, row in owed.items():
+            if total[who] < sum(row):
+                paid = _by_class(total[who], row)
+                at = max(k for k in range(len(row)) if sum(row[:k]) <= total[who])
+                self.margin[who], self.part[who] = at, Fraction(paid[at], grain)
+        # Who pays in full here but is not paid enough for it has no room at all, and defaults in the first step.
 
     def pays(self, who: str, k: int, part: Mapping[str, Fraction]) -> Fraction:
         """What a party pays in a class, given what it pays in its margin class."""
@@ -133,6 +167,15 @@ class _State:
             self.margin[who], self.part[who] = len(n.owed[who]) - 1, n.owed[who][-1]
         elif at > 0:
             self.margin[who], self.part[who] = at - 1, n.owed[who][at - 1]
+
+
+def _by_class(total: int, owed: Sequence[int]) -> list[int]:
+    """A sum paid by class of seniority, the most senior class first."""
+    out = []
+    for amount in owed:
+        out.append(min(amount, total))
+        total -= out[-1]
+    return out
 
 
 def clear(network: Network, may_default: Iterable[str] | None = None) -> Cleared:

@@ -25,8 +25,8 @@ from stresslab.pool.sources import Share, ultimate_sources
 
 #: The largest so many funders are added up as "top".
 TOP_FUNDERS = 5
-#: Larger networks are cleared once, but not struck party by party.
-STRIKES_MOST = 60
+#: In larger networks only platforms are struck one by one, and so many of them at most.
+STRIKES_MOST = 25
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ class LookThrough:
 
     @cached_property
     def losses(self) -> pd.DataFrame:
-        """Who brings down whom: row = who loses all his outside assets, column = who is paid less, 厘 (rounded down)."""
+        """Who brings down whom: row = who loses all his outside assets, column = who is paid less, 厘 (rounded down).
+
+        In a network of more than ``STRIKES_MOST`` parties both are platforms alone.
+        """
         names = [s.party for s in self.strikes]
         return pd.DataFrame([[_floor(s.losses[n]) for n in names] for s in self.strikes], index=names, columns=names)
 
@@ -142,13 +145,13 @@ def look_through(book: Book, *, limits: Limits | None = None) -> LookThrough:
     said = judge(fund, found, pools, rounds, held.pool)
     said += [of_flag(flag, _places(book, flag)) for flag in flagged]
     cleared = clear(network) if network is not None else None
-    small = network is not None and len(network.parties) <= STRIKES_MOST
+    struck = [w for w in network.parties if len(network.parties) <= STRIKES_MOST or w in fund.platforms][:STRIKES_MOST] if network else []
     said += cannot_pay(cleared) if cleared is not None else []
     return LookThrough(
         book.title, str(book.as_of), book.synthetic, fund, pools, tuple(rounds), more, tuple(market_falls(fund)), tuple(moved),
         tuple(flagged), network, cleared,
         tuple(default_rounds(network)) if network is not None else (),
-        tuple(strikes(network)) if network is not None and small else (),
+        tuple(strikes(network, struck)) if network is not None else (),
         tuple(sorted(said, key=lambda f: f.severity)), held)
 
 
