@@ -446,7 +446,7 @@ class PoolFailOn(StrEnum):
 def pool(
     book: Annotated[Path, typer.Argument(help="Folder of a book.")],
     out: Annotated[Path | None, typer.Option("--out", help="Write the page, one HTML file, in both languages.")] = None,
-    limits: Annotated[Path | None, typer.Option("--limits", help="A file of limits; by default the provisional ones.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="A file of rules and limits; by default the provisional ones.")] = None,
     fail_on: Annotated[PoolFailOn, typer.Option("--fail-on", help="Exit with 1 if a finding is beyond its limit.")] = PoolFailOn.NOTHING,
     as_json: AsJson = False,
     lang: InLanguage = Language.EN,
@@ -460,7 +460,7 @@ def pool(
 
     if out is not None and out.is_dir():
         raise InputError([Fault("options", "is a folder", "give the name of a file", None, "out", str(out))])
-    made = verbs.look_through(book, limits=limits)
+    made = verbs.look_through(book, rules=rules)
     facts = made.facts()
     if out is not None:
         from stresslab.report.pool import pool_page

@@ -23,7 +23,7 @@ from stresslab.contract import FALLS
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.limits import Limits, read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
-from stresslab.pool import Limits, LookThrough, read_limits
+from stresslab.pool import LookThrough, Rules, read_rules
 from stresslab.pool import look_through as through
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.scenario import Scenario, read_scenario, read_scenarios
@@ -342,17 +342,17 @@ def terms(
     return contract_sheet(held, account, read_limits(limits), falls, cost_pct, settle_on, prices, remainder_to)
 
 
-def look_through(book: Book | Path | str, *, limits: Path | str | None = None) -> LookThrough:
+def look_through(book: Book | Path | str, *, rules: Path | str | None = None) -> LookThrough:
     """Who stands behind the funding of a book, and what breaks (M-100 to M-109); raises :class:`InputError` with every fault.
 
-    ``limits`` is a TOML file like ``stresslab/pool/limits.toml``, which is taken without it.
+    ``rules`` is a TOML file like ``stresslab/pool/rules.toml``, which is taken without it.
     """
     faults: list[Fault] = []
     held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book))
-    chosen: Limits | None = _collect(faults, lambda: read_limits(None if limits is None else Path(limits)))
+    chosen: Rules | None = _collect(faults, lambda: read_rules(None if rules is None else Path(rules)))
     if held is None or chosen is None:
         raise InputError(faults)
-    return through(held, limits=chosen)
+    return through(held, rules=chosen)
 
 
 def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:

@@ -22,12 +22,12 @@ from stresslab.book import Book, demo_book, read_book, write_book
 from stresslab.book.files import row_order
 from stresslab.book.recall import GRADES, State, Trigger, parse_trigger
 from stresslab.faults import InputError
-from stresslab.pool import look_through, read_limits
+from stresslab.pool import look_through, read_rules
 from stresslab.pool.circles import CIRCLES_MOST, circles, party_edges
 from stresslab.pool.ladder import LADDER_DAYS, ladder, mean_days
 from stresslab.pool.layers import Claimed, Fund, Layer, layer_faults, pieces, read_fund
-from stresslab.pool.limits import SHIPPED
 from stresslab.pool.recalls import clauses, market_falls, recalled
+from stresslab.pool.rules import SHIPPED
 from stresslab.pool.sources import Share, apportion, ultimate_sources
 from stresslab.pool.through import concentration
 from stresslab.report.pool import pool_page, pool_part
@@ -384,8 +384,8 @@ def test_concentration_by_hand():
 
 
 def coded(book: Book, **limits: object) -> dict[str, list[str]]:
-    held = read_limits()
-    made = look_through(book, limits=held.model_copy(update={"pool": held.pool.model_copy(update=limits)}))
+    held = read_rules()
+    made = look_through(book, rules=held.model_copy(update={"pool": held.pool.model_copy(update=limits)}))
     out: dict[str, list[str]] = {}
     for f in made.findings:
         out.setdefault(f"{f.severity} {f.code}", []).append(f.platform_id or "")
@@ -507,10 +507,10 @@ def test_a_pool_of_many_layers_is_added_up_for_the_picture(small):
 
 
 def test_the_library_refuses_with_every_fault(tmp_path):
-    (tmp_path / "limits.toml").write_text(SHIPPED.read_text(encoding="utf-8").replace("related_pct = 20",
+    (tmp_path / "rules.toml").write_text(SHIPPED.read_text(encoding="utf-8").replace("related_pct = 20",
                                                                                       "relatd_pct = 20\nopaque = 3"), encoding="utf-8")
     with pytest.raises(InputError) as refused:
-        sl.look_through(tmp_path / "none", limits=tmp_path / "limits.toml")
+        sl.look_through(tmp_path / "none", rules=tmp_path / "rules.toml")
     said = "\n".join(map(str, refused.value.faults))
     assert all(word in said for word in ("a book is a folder", "pool.related_pct", "pool.relatd_pct", "pool.opaque"))
 

@@ -12,10 +12,10 @@ from clean_flows import FIRST, clean_flows
 from stresslab.book import demo_book, read_book, write_book
 from stresslab.book.demo import _Dice
 from stresslab.book.demo_pool import movements
-from stresslab.pool import look_through, read_limits
+from stresslab.pool import look_through, read_rules
 from stresslab.pool.movements import Movement, Roles, flags, flows_between, read_movements, robust_z, roles_of
 
-LIMITS = read_limits().movements
+LIMITS = read_rules().movements
 ROLES = Roles(frozenset({"P"}), frozenset({"C1", "C2"}), frozenset({"CUST"}), frozenset({"REL"}), frozenset({"CLEAR"}))
 
 

@@ -17,8 +17,8 @@ def facts(made: LookThrough) -> dict[str, Any]:
     """All that a look-through found."""
     return {
         "book": made.book, "as_of": made.as_of, "layers_deep": nested(made.fund),
-        "limits": {"title": made.limits.title, "title_zh": made.limits.title_zh, "provisional": made.limits.provisional,
-                   "pool": made.limits.pool.model_dump(mode="json"), "movements": made.limits.movements.model_dump(mode="json")},
+        "limits": {"title": made.rules.title, "title_zh": made.rules.title_zh, "provisional": made.rules.provisional,
+                   "pool": made.rules.pool.model_dump(mode="json"), "movements": made.rules.movements.model_dump(mode="json")},
         "platforms": [_pool(p) for p in made.pools],
         "layers": _layers(made),
         "circles": [{"parties": list(c.parties), "amounts_li": list(c.amounts_li), "amount_li": c.amount_li} for c in made.circles],

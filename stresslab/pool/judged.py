@@ -11,8 +11,8 @@ from stresslab.pool.circles import Circle
 from stresslab.pool.clearing import Cleared
 from stresslab.pool.findings import Finding, beyond, finding, percent, yuan
 from stresslab.pool.layers import CIRCULAR, HOME_CURRENCY, Fund, Piece
-from stresslab.pool.limits import PoolLimits
 from stresslab.pool.recalls import recalled
+from stresslab.pool.rules import PoolLimits
 
 if TYPE_CHECKING:
     from stresslab.pool.through import PlatformPool

@@ -13,7 +13,7 @@ import pandas as pd
 
 from stresslab.book.checks import given
 from stresslab.book.files import Book
-from stresslab.pool.limits import MovementLimits
+from stresslab.pool.rules import MovementLimits
 
 #: Kinds that pay a client's own dues from the client money account to the platform, and such as trade for clients.
 CLIENT_DUES = ("repayment", "interest", "fee")

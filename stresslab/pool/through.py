@@ -18,9 +18,9 @@ from stresslab.pool.findings import Finding, of_flag
 from stresslab.pool.judged import cannot_pay, judge
 from stresslab.pool.ladder import Step, by_currency, ladder, mean_days
 from stresslab.pool.layers import CLIENTS, HOME_CURRENCY, INTERMEDIARIES, Fund, Piece, loans_by_day, pieces, read_fund
-from stresslab.pool.limits import Limits, read_limits
 from stresslab.pool.movements import Flag, Movement, flags, flows_between, read_movements, roles_of
 from stresslab.pool.recalls import Clause, clauses, market_falls
+from stresslab.pool.rules import Rules, read_rules
 from stresslab.pool.sources import Share, ultimate_sources
 
 #: The largest so many funders are added up as "top".
@@ -88,7 +88,7 @@ class LookThrough:
     rounds: tuple[tuple[str, ...], ...]
     strikes: tuple[Strike, ...]
     findings: tuple[Finding, ...]
-    limits: Limits
+    rules: Rules
 
     @property
     def breaches(self) -> list[Finding]:
@@ -129,9 +129,9 @@ class LookThrough:
         return facts(self)
 
 
-def look_through(book: Book, *, limits: Limits | None = None) -> LookThrough:
+def look_through(book: Book, *, rules: Rules | None = None) -> LookThrough:
     """Who stands behind each platform of a book, and what breaks: a static analysis, nothing is simulated (M-100 to M-109)."""
-    held = limits or read_limits()
+    held = rules or read_rules()
     fund = read_fund(book)
     found = pieces(fund.layers)
     by_platform: dict[str, list[Share]] = {}

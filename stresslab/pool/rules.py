@@ -1,4 +1,4 @@
-"""The limits of a look-through and the parameters of its rules on movements: one TOML file, checked as a whole (M-104)."""
+"""The rules of a look-through: limits of findings and parameters of the rules on movements, one TOML file, checked as a whole (M-104)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stresslab.faults import InputError
 from stresslab.market.files import read_toml, toml_faults
 
-SHIPPED = Path(__file__).with_name("limits.toml")
+SHIPPED = Path(__file__).with_name("rules.toml")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Yuan = Annotated[int, Field(ge=1, le=10**11)]
@@ -22,7 +22,7 @@ class _Table(BaseModel):
 
 
 class PoolLimits(_Table):
-    """Limits in percent and points; above each of them a finding is a breach."""
+    """Rules in percent and points; above each of them a finding is a breach."""
 
     circular_pct: Percent
     related_pct: Percent
@@ -82,7 +82,7 @@ class MovementLimits(_Table):
         return math.log(1.1)
 
 
-class Limits(_Table):
+class Rules(_Table):
     """A whole file of limits."""
 
     title: str
@@ -92,10 +92,10 @@ class Limits(_Table):
     movements: MovementLimits
 
 
-def read_limits(path: Path | None = None) -> Limits:
+def read_rules(path: Path | None = None) -> Rules:
     """The limits in a file, by default those that ship; raises :class:`InputError` with every fault."""
     written = read_toml(path or SHIPPED)
     try:
-        return Limits.model_validate(written)
+        return Rules.model_validate(written)
     except ValidationError as error:
-        raise InputError(toml_faults(str(path or SHIPPED), error, Limits)) from error
+        raise InputError(toml_faults(str(path or SHIPPED), error, Rules)) from error
