@@ -38,12 +38,15 @@ false) and `source` (text).
 
 *required*: the column must be there and every cell filled. *optional*: the column may be absent
 and cells may be empty. *kept*: optional, read and checked, but no result depends on it yet;
-`stresslab check` lists the kept columns of a book. What holds between cells (references, lines,
+`stresslab check` lists the kept columns of a book. *pool*: optional, no run reads it, but the look-through of
+`stresslab pool` does (M-100 to M-109). What holds between cells (references, lines,
 ticks, the balance sheet) is checked once every cell is sound.
 
 Where an optional cell is empty: the restore line is the warning line, a rate is fixed, all shares
 are sellable, a forced sale is pro rata and partial, interest is on the debt, amounts are 0, flags are
-false. Lot, smallest order and tick are the board's on the book's date, the price limit is the board's on
+false. A `recall_trigger` is one or more clauses with `or` between them: `market fall >= 20%`, `rating < A`, `own funds < 5%`
+(of loans) or `own funds < 9000000 yuan`, `coverage < 95%` (margin coverage), in English or Chinese (M-102).
+Lot, smallest order and tick are the board's on the book's date, the price limit is the board's on
 each day of the run (`stresslab/market/rules.toml`), and none on the first days after `listed` where the
 board knows such days; a limit of its own holds on all days. The smallest order of an instrument with a
 `lot_size` of its own is that lot, unless `min_order` says another. `suspended_until` is the first day on
@@ -122,7 +125,7 @@ def _inputs() -> Iterator[str]:
     for table, columns in INPUTS.items():
         yield f"### {table}\n"
         if table in OPTIONAL_TABLES:
-            yield "The table may be absent. It is read and kept, but no result depends on it yet.\n"
+            yield "The table may be absent. No run reads it; `stresslab pool` does.\n"
         if KEYS.get(table):
             yield f"One row for each {' and '.join(f'`{key}`' for key in KEYS[table])}.\n"
         yield "| column | English | 中文 | kind | unit or choices | range | |"
@@ -135,7 +138,7 @@ def _input_row(column: Column) -> str:
     kind, unit = KINDS[column.kind]
     need = "required" if column.required else "optional"
     if not column.simulated:
-        need = "kept"
+        need = "pool" if column.pooled else "kept"
     cells = (f"`{column.name}`", column.en, column.zh, kind, ", ".join(column.choices) or unit, _range(column), need)
     return "| " + " | ".join(cells) + " |"
 

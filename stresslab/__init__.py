@@ -15,8 +15,22 @@ if TYPE_CHECKING:
     from stresslab.history import History, read_history
     from stresslab.ledger import Replay
     from stresslab.market import Market, read_market
+    from stresslab.pool import LookThrough
     from stresslab.scenario import Scenario, read_scenario
-    from stresslab.verbs import Run, calibrate, check, demo, episode, init, rate, replay, reverse, run, terms
+    from stresslab.verbs import (
+        Run,
+        calibrate,
+        check,
+        demo,
+        episode,
+        init,
+        look_through,
+        rate,
+        replay,
+        reverse,
+        run,
+        terms,
+    )
 
 _WHERE = {
     "Book": "book", "demo_book": "book", "read_book": "book",
@@ -24,13 +38,15 @@ _WHERE = {
     "Market": "market", "read_market": "market",
     "History": "history", "read_history": "history",
     "Scenario": "scenario", "read_scenario": "scenario",
+    "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
     "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
 }
 
 __all__ = [
-    "Book", "Fault", "History", "InputError", "Market", "Replay", "Run", "Scenario", "calibrate", "check", "demo", "demo_book",
-    "episode", "init", "rate", "read_book", "read_history", "read_market", "read_scenario", "replay", "reverse", "run", "terms",
+    "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "calibrate",
+    "check", "demo", "demo_book", "episode", "init", "look_through", "rate", "read_book", "read_history", "read_market",
+    "read_scenario", "replay", "reverse", "run", "terms",
 ]
 
 

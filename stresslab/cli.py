@@ -519,6 +519,51 @@ def reverse(
             print(f"picture: {svg}")
 
 
+class PoolFailOn(StrEnum):
+    """What makes the exit code of ``pool`` 1."""
+
+    NOTHING = "nothing"
+    BREACH = "breach"
+
+
+@app.command()
+def pool(
+    book: Annotated[Path, typer.Argument(help="Folder of a book.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the page, one HTML file, in both languages.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="A file of rules and limits; by default the provisional ones.")] = None,
+    fail_on: Annotated[PoolFailOn, typer.Option("--fail-on", help="Exit with 1 if a finding is beyond its limit.")] = PoolFailOn.NOTHING,
+    as_json: AsJson = False,
+    lang: InLanguage = Language.EN,
+) -> None:
+    """Who stands behind the funding of a book: look-through, circles, gaps, recalls, flows of money, who brings down whom.
+
+    Example: stresslab pool my-book --out pool.html --fail-on breach
+    """
+    from stresslab import record, verbs
+    from stresslab.faults import Fault, InputError
+
+    if out is not None and out.is_dir():
+        raise InputError([Fault("options", "is a folder", "give the name of a file", None, "out", str(out))])
+    made = verbs.look_through(book, rules=rules)
+    facts = made.facts()
+    if out is not None:
+        from stresslab.report.pool import pool_page
+
+        page = pool_page(facts, version=record.versions()["stresslab"], synthetic=made.synthetic, language=lang.value)
+        record.write_bytes(out, page.encode())
+    with _results():
+        if as_json:
+            print(json.dumps(facts, ensure_ascii=False))
+        else:
+            from stresslab.report.pool import print_pool
+
+            print_pool(facts, _terminal(), lang.value)
+            if out is not None:
+                print(f"page: {out}")
+    if fail_on is PoolFailOn.BREACH and made.breaches:
+        raise typer.Exit(ANSWER_IS_NO)
+
+
 def _answer_is_no(made: Run, fail_on: FailOn) -> bool:
     if fail_on is FailOn.DOWNGRADE:
         return any(s["downgraded"] for p in made.rating["platforms"] for s in p["scenarios"])

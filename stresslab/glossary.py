@@ -33,6 +33,8 @@ class Column:
     choices: tuple[str, ...] = ()
     #: False for a column that is kept but does not yet change a result; `check` says so.
     simulated: bool = True
+    #: True for a column that no run reads, but the look-through of `stresslab pool` does.
+    pooled: bool = False
 
     @property
     def stored(self) -> str:
@@ -80,6 +82,10 @@ def _id(name: str, en: str, zh: str, *, required: bool = True, simulated: bool =
 
 def _kept(name: str, kind: Kind, en: str, zh: str) -> Column:
     return Column(name, kind, en, zh, required=False, simulated=False)
+
+
+def _pooled(name: str, kind: Kind, en: str, zh: str, low: float | None = None, high: float | None = None) -> Column:
+    return Column(name, kind, en, zh, False, low, high, simulated=False, pooled=True)
 
 
 INVESTOR_TYPES = ("retail", "professional", "institution")
@@ -181,7 +187,7 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         _money("line_drawn_yuan", "line drawn", "已用授信", required=False),
         Column("line_expiry", "date", "line expires on", "授信到期日", False),
         Column("name", "text", "name", "名称", False),
-        _kept("clearing_id", "id", "clearing house", "清算机构"),
+        _pooled("clearing_id", "id", "clearing house", "清算机构"),
         Column("risk_disclosure_score", "number", "answer: visible risk, 0 to 100", "回答：风险提示可见性", False, 0, 100),
         Column("risk_disclosure_evidence", "text", "evidence of that answer", "该回答的证据", False),
     ),
@@ -208,13 +214,13 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         Column("maturity_days", "count", "days to maturity", "剩余期限", True, 0, 36500),
         Column("seniority", "count", "seniority, 1 is most senior", "优先级", True, 1, 9),
         _id("funder_id", "funder", "资金方", required=False),
-        _kept("recall_trigger", "text", "recall trigger", "提前收回条件"),
-        _kept("recall_pct", "percent", "recalled share", "收回比例"),
-        _kept("notice_days", "count", "notice", "通知期"),
-        _kept("currency", "text", "currency", "币种"),
-        _kept("amount_currency", "number", "amount in its currency", "原币金额"),
-        _kept("segregated", "flag", "segregated", "隔离"),
-        _kept("related_party", "flag", "related party", "关联方"),
+        _pooled("recall_trigger", "text", "recall trigger", "提前收回条件"),
+        _pooled("recall_pct", "percent", "recalled share; all where it is empty", "收回比例（空为全部）", 0, 100),
+        _pooled("notice_days", "count", "notice, calendar days", "通知期", 0, 3650),
+        _pooled("currency", "text", "currency", "币种"),
+        _pooled("amount_currency", "number", "amount in its currency", "原币金额", 0, 10**12),
+        _pooled("segregated", "flag", "segregated", "隔离"),
+        _pooled("related_party", "flag", "related party", "关联方"),
     ),
     "movements": (
         Column("date", "date", "date", "日期"),

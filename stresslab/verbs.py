@@ -23,6 +23,8 @@ from stresslab.contract import FALLS
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.limits import Limits, read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
+from stresslab.pool import LookThrough, Rules, read_rules
+from stresslab.pool import look_through as through
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.scenario import Scenario, read_scenario, read_scenarios
 from stresslab.scenario import resolved as resolved_scenario
@@ -340,6 +342,19 @@ def terms(
     return contract_sheet(held, account, read_limits(limits), falls, cost_pct, settle_on, prices, remainder_to)
 
 
+def look_through(book: Book | Path | str, *, rules: Path | str | None = None) -> LookThrough:
+    """Who stands behind the funding of a book, and what breaks (M-100 to M-109); raises :class:`InputError` with every fault.
+
+    ``rules`` is a TOML file like ``stresslab/pool/rules.toml``, which is taken without it.
+    """
+    faults: list[Fault] = []
+    held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book))
+    chosen: Rules | None = _collect(faults, lambda: read_rules(None if rules is None else Path(rules)))
+    if held is None or chosen is None:
+        raise InputError(faults)
+    return through(held, rules=chosen)
+
+
 def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
     """Write the demo book with its market as CSV and TOML into an empty folder, to edit."""
     folder, faults = Path(folder), _option_faults(accounts=accounts, seed=seed)
@@ -633,6 +648,7 @@ def _describe(plan: dict[str, Any], given: _Inputs) -> dict[str, Any]:
         "scenarios": plan["scenarios"],
         "platforms": platform_facts(book, lines),
         "limits": standing(book, lines, given.limits),
+        "pool": through(book).facts(),
         "kernels": plan["kernels"],
         "versions": plan["versions"],
         "inputs": book.digests,

@@ -227,7 +227,7 @@ def test_a_table_that_is_optional_may_be_there(folder):
         "2026-05-01,P1,C1,F1,transfer,7\n", encoding="utf-8")
     book = read_book(folder)
     assert book.tables["movements"]["amount_li"].tolist() == [7_000, 12_500]
-    assert "movements: read and kept, but no result depends on it yet" in notes(book.tables)
+    assert "movements: no run reads it; `stresslab pool` does" in notes(book.tables)
 
 
 @pytest.mark.parametrize("name", ["claims", "funding", "positions"])
@@ -403,8 +403,9 @@ def test_demo_funding_is_nested_and_claims_are_concentrated(demo):
     funding, claims = demo.tables["funding"], demo.tables["claims"]
     for _, nested in funding[funding["parent_id"].notna()].groupby("parent_id"):
         parent = funding.set_index("funding_id").loc[nested["parent_id"].iloc[0]]
-        assert nested["amount_li"].sum() == parent["amount_li"]
-    assert funding["parent_id"].notna().sum() == 6
+        whole = pd.isna(parent["parent_id"])  # what stands behind a direct layer is known to the last 厘
+        assert nested["amount_li"].sum() == parent["amount_li"] if whole else nested["amount_li"].sum() < parent["amount_li"]
+    assert funding["parent_id"].notna().sum() == 9
     assert not (funding["amount_li"] < 0).any()
     for _, mine in claims.groupby("platform_id"):
         groups = mine["group_id"].fillna(mine["client_id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from stresslab.book.convert import FAULTS_SHOWN
 from stresslab.book.life import check_life, check_shares
+from stresslab.book.recall import WAY_OUT, parse_trigger
 from stresslab.faults import Fault, Rows
 from stresslab.glossary import INPUTS, KEYS
 from stresslab.market.rules import board_rule
@@ -139,6 +141,7 @@ def check_book(
     _check_sale_orders(c)
     _check_instruments(c, as_of)
     _check_funding(c)
+    _check_recalls(c)
     _check_platforms(c)
     _check_bounds(c)
     _check_balance(c)
@@ -271,6 +274,38 @@ def _circle(name: str, parent: dict[str, str]) -> list[str]:
     return [*way, name] if above == name else []
 
 
+def _check_recalls(c: Checker) -> None:
+    """Recall clauses must be understood, and a currency must be one."""
+    if not c.readable("funding", "funding_id"):
+        return
+    f = c.tables["funding"]
+    if "recall_trigger" in f:
+        broken = [_broken_trigger(text) for text in f["recall_trigger"]]
+        c.rows_where("funding", [bool(rule) for rule in broken], ("recall_trigger",), lambda at: broken[at], WAY_OUT)
+    if "recall_bp" in f:
+        alone = f["recall_bp"].notna() & given(f, "recall_trigger", None).isna()
+        c.rows_where("funding", alone, ("recall_bp", "recall_trigger"), "a recalled share needs a recall_trigger that fires it",
+                     "say what fires it, or leave the share empty")
+    if "currency" in f:
+        odd = [isinstance(v, str) and not re.fullmatch("[A-Z]{3}", v) for v in f["currency"]]
+        c.rows_where("funding", odd, ("currency",), "must be a currency code of three capital letters", "write it like USD; empty is CNY")
+    if "amount_currency" in f:
+        currency = given(f, "currency", None)
+        lone = f["amount_currency"].notna() & (currency.isna() | (currency == "CNY"))
+        c.rows_where("funding", lone, ("amount_currency", "currency"), "an amount in its own currency needs that currency, other than CNY",
+                     "name the currency, or leave the amount empty")
+
+
+def _broken_trigger(text: Any) -> str:
+    if not isinstance(text, str):
+        return ""
+    try:
+        parse_trigger(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _check_platforms(c: Checker) -> None:
     if not c.readable("platforms", "platform_id"):
         return
@@ -354,7 +389,7 @@ def notes(tables: Frames) -> list[str]:
     """What a careful reader should know about a sound book: what is not simulated, and what is already breached."""
     said = []
     for table, frame in tables.items():
-        kept = [c.name for c in INPUTS[table] if not c.simulated and c.stored in frame and frame[c.stored].notna().any()]
+        kept = [c.name for c in INPUTS[table] if not (c.simulated or c.pooled) and c.stored in frame and frame[c.stored].notna().any()]
         if kept:
             said.append(f"{table}: kept, but no result depends on it yet: {', '.join(kept)}")
     a = tables["accounts"]
@@ -368,5 +403,5 @@ def notes(tables: Frames) -> list[str]:
         said.append(f"claims: {int(equity.sum())} on account equity are kept, but their withdrawal is not simulated yet")
     for table in ("movements", "exposures"):
         if table in tables:
-            said.append(f"{table}: read and kept, but no result depends on it yet")
+            said.append(f"{table}: no run reads it; `stresslab pool` does")
     return said

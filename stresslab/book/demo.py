@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stresslab.book.demo_pool import exposures, movements, with_funders
 from stresslab.book.files import Book
 from stresslab.glossary import INPUTS, SALE_ORDERS
 from stresslab.kernels.draws import STREAM_DEMO, fill_uniforms, inverse_normal
@@ -123,11 +124,13 @@ def demo_book(accounts: int = 20_000, seed: int = 1) -> Book:
         "instruments": _with_shares(dice, instruments),
         "platforms": pd.DataFrame(platforms),
         "claims": pd.concat(claims, ignore_index=True),
-        "funding": pd.concat(funding, ignore_index=True),
+        "funding": with_funders(pd.concat(funding, ignore_index=True)),
     }
-    # The last draws, so that everything above stays as it was.
+    # The last draws, so that everything above stays as it was; no run reads what they make.
     tables["accounts"] = _with_contracts(dice, owners, tables["positions"], instruments)
-    tables["funding"] = tables["funding"].assign(funder_id=_funders(tables["funding"]))
+    owed = tables["claims"]
+    tables["movements"] = movements(dice.uniforms, dice.normals, AS_OF, owed, {s.platform_id: s.segregated > 0 for s in _STYLES})
+    tables["exposures"] = exposures({str(name): int(lent) for name, lent in owners.groupby("platform_id")["debt_li"].sum().items()})
     title = f"Demo book, synthetic: 3 platforms, {accounts:,} accounts"
     return Book(title, AS_OF, "CNY", True, tables)
 
@@ -211,13 +214,6 @@ def _with_contracts(dice: _Dice, owners: pd.DataFrame, positions: pd.DataFrame, 
     return made[[c.stored for c in INPUTS["accounts"] if c.stored in made and made[c.stored].notna().any()]]
 
 
-def _funders(funding: pd.DataFrame) -> list[str]:
-    """Who stands behind each layer: banks and trusts by name, the rest pooled."""
-    names = {"bank": "Commercial bank", "nonbank": "Trust", "p2p": "Private investors", "foreign": "Offshore fund",
-             "shareholder": "Shareholder", "own": "Owner"}
-    return [f"{names[source]} {platform}" for source, platform in zip(funding["source"], funding["platform_id"], strict=True)]
-
-
 def _with_costs(dice: _Dice, positions: pd.DataFrame, owners: pd.DataFrame, instruments: pd.DataFrame) -> pd.DataFrame:
     """Positions with their cost, bought at up to a third above or a half below today's price; one platform knows none."""
     price = pd.Series(instruments["price_li"].to_numpy(np.float64), index=instruments["instrument_id"])
@@ -288,7 +284,8 @@ def _lender(dice: _Dice, style: _Style, loans: int) -> tuple[dict[str, Any], pd.
         "platform_id": style.platform_id, "own_capital_li": part(style.own_capital), "reserve_li": part(style.reserve),
         "cash_li": part(style.cash), "liquid_pool_li": part(style.pool), "other_assets_li": part(0.01),
         "segregated_li": segregated, "bank_line_li": part(style.line), "line_committed": style.committed, "line_drawn_li": 0,
-        "name": style.name, "risk_disclosure_score": style.disclosure, "risk_disclosure_evidence": "synthetic answer of the demo book",
+        "name": style.name, "clearing_id": "CLEAR-1",
+        "risk_disclosure_score": style.disclosure, "risk_disclosure_evidence": "synthetic answer of the demo book",
     }
     assets = loans + part(style.cash) + part(style.pool) + part(0.01)
     rest = assets - (int(claims["amount_li"].sum()) - segregated) - part(style.own_capital) - part(style.reserve)

@@ -7,13 +7,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from stresslab.report import calibration_pictures as pictures
 from stresslab.report.amounts import rounded
 from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.phrase import NOTHING, Language, Phrase, phrase_of, same
+from stresslab.report.templates import environment
 
 _HERE = Path(__file__).parent
 #: So many instruments stand in the table of betas; the rest in calibration.json.
@@ -50,12 +50,8 @@ def calibration_page(numbers: dict[str, Any], *, language: Language = "zh") -> s
 
     The file needs nothing else: no script, no font, no picture from elsewhere.
     """
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined,
-                                     trim_blocks=True, lstrip_blocks=True)
-    environment.globals["say"] = lambda en, zh: Phrase(en, zh).html()
-    environment.filters["both"] = lambda phrase: phrase.html()
     move = numbers["comovement"]
-    return environment.get_template("calibration.html.j2").render(
+    return environment().get_template("calibration.html.j2").render(
         css=Markup((_HERE / "report.css").read_text(encoding="utf-8")), language=language, numbers=numbers, facts=_facts(numbers),
         findings=_findings(numbers), course=pictures.course(numbers), quantiles=pictures.quantiles(numbers), laws=_laws(numbers),
         fits=_fits(numbers), betas=_instruments(numbers) if numbers["instruments"] else None,

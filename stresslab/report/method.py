@@ -404,6 +404,31 @@ _LIST = (
         "as Vasicek, about α(t) = f(t) + σ² / 2a² (1 − e^(−at))², which prices the curve of the book's date",
         "同 Vasicek，围绕 α(t) = f(t) + σ² / 2a² (1 − e^(−at))²，与账簿日收益率曲线一致",
     ),
+    _f(100, "Look-through",
+       "资金池穿透", "each portion of funding belongs to the last funder of its chain; through a platform, to that platform's pool in "
+       "proportion (linear equations in fractions)",
+       "每份资金归于其链条最末的出资方；经由平台的，按该平台资金池比例归属（分数线性方程组）"),
+    _f(101, "Tenor ladder", "期限阶梯", "liquid money + loans − funding − claims, cumulative; "
+       "funding looked through is as short as the shortest link of its chain",
+       "流动性资产 + 融资 − 资金 − 债权的累计；穿透后资金期限取链条中最短者"),
+    _f(102, "Recalls", "提前收回", "a layer gives back the larger of its own recalled share and what is taken from behind it; "
+       "layers beside one another add up",
+       "一层收回额取其自身收回份额与其后各层收回额之较大者；并列各层相加"),
+    _f(103, "Concentration", "集中度", "largest, top 5 and HHI = 10⁴ Σ share² of ultimate sources",
+       "最终来源的最大一家、前五家与 HHI = 10⁴ Σ 占比²"),
+    _f(104, "Breaches", "超限", "a finding beyond its limit in the file of limits, compared exactly",
+       "超出限额文件所列限额即为超限，按精确值比较"),
+    _f(105, "Chains", "资金链", "about the same amount handed on within some days: round trips, layering, "
+       "client money that reaches the platform or a related party",
+       "近似金额在数日内逐手转移：回流、多手转移、客户资金流向平台或关联方"),
+    _f(106, "Structuring", "化整为零", "several payments just below a reporting threshold within some days, more than at or above it",
+       "数日内多笔略低于报告线的付款，且多于等于或高于报告线者"),
+    _f(107, "Outliers", "异常付款", "robust z of log amounts against the party's own earlier payments: 0.6745 (x − median) / MAD",
+       "对数金额相对该方以往付款的稳健z值：0.6745 (x − 中位数) / MAD"),
+    _f(108, "Clearing", "清算", "the greatest p with p = p̄ where e + paid in ≥ p̄, else α e + β paid in, by seniority and pro rata",
+       "最大的 p：若 e + 收入 ≥ p̄ 则 p = p̄，否则 α e + β 收入，按优先级、同级按比例"),
+    _f(109, "Who brings down whom", "谁拖垮谁", "each party in turn loses its outside assets; losses are what the others are paid less",
+       "依次假设一方失去外部资产，损失为其他各方少收的金额"),
 )
 
 FORMULAS: dict[str, Formula] = {f.number: f for f in (*_LIST, *(_f(*row) for row in BOOK_FORMULAS))}
@@ -511,9 +536,9 @@ GLOSSARY: tuple[tuple[Phrase, Phrase], ...] = (
 #: What the model leaves out, as facts.
 LIMITS: tuple[Phrase, ...] = (
     Phrase(
-        "Each platform has one layer of direct funding in a waterfall; nested funding is not followed "
-        "further, and contracts between platforms are not cleared.",
-        "每个平台只计一层直接资金；不再穿透嵌套资金，平台之间的合约不作清算。",
+        "On a path each platform has one layer of direct funding in a waterfall; nested funding, recalls and debts between platforms "
+        "are read from the book as it stands (M-100 to M-109) and not simulated.",
+        "路径模拟中每个平台只计一层直接资金；嵌套资金、提前收回与平台之间的债务仅按账簿静态分析（M-100 至 M-109），不作模拟。",
     ),
     Phrase(
         "Withdrawals of account equity are not simulated; free cash and investors' money are.",

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from stresslab.report import channel, pairs, pictures, sectors, tables
@@ -18,6 +17,7 @@ from stresslab.report.findings import Finding, find, headline
 from stresslab.report.method import ASSUMPTIONS, FORMULAS, GLOSSARY, LIMITS, PROVISIONAL
 from stresslab.report.parameters import parameters
 from stresslab.report.phrase import Language, Phrase, phrase_of, same
+from stresslab.report.pool import pool_part
 from stresslab.report.run_tables import (
     ALL,
     Estimates,
@@ -27,6 +27,7 @@ from stresslab.report.run_tables import (
     scenario_title,
 )
 from stresslab.report.standing import standing_part
+from stresslab.report.templates import environment
 
 _HERE = Path(__file__).parent
 #: Indices that make a market a United States history, in small letters.
@@ -74,7 +75,7 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         for platform, rating in rated_platforms(run)
     ]
     parameter_table, sources = parameters(run)
-    return _template().render(
+    return environment().get_template("report.html.j2").render(
         css=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
         language=language,
         record=run.record,
@@ -93,6 +94,7 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         spiral=_spiral(run, estimates, names),
         standing=standing_part(run),
         parts=parts,
+        pool=pool_part(run.record.get("pool")),
         scenarios=[_scenario(s) for s in run.scenarios],
         parameters=parameter_table,
         sources=sources,
@@ -106,19 +108,6 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         table_number=_counter(),
         figure_number=_counter(),
     )
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["say"] = lambda en, zh: Phrase(en, zh).html()
-    environment.filters["both"] = lambda phrase: phrase.html()
-    return environment.get_template("report.html.j2")
 
 
 def _counter() -> Callable[[], int]:
