@@ -6,14 +6,11 @@ Results go to stdout, talk and progress to stderr. Exit codes: 0 done, 1 the ans
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
-import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -21,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stresslab.terminal import progress_bar, results, say, terminal
+
 if TYPE_CHECKING:
-    from rich.console import Console
 
     from stresslab.ledger import Replay
-    from stresslab.verbs import Progress, Run
+    from stresslab.verbs import Run
 
 app = typer.Typer(
     name="stresslab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -133,9 +131,9 @@ def demo(
     """
     from stresslab import verbs
 
-    _say("Market: S&P 500, daily closes 1999 to 2018 with 2008, shipped with the package arch.\n"
+    say("Market: S&P 500, daily closes 1999 to 2018 with 2008, shipped with the package arch.\n"
          "Book: synthetic, 3 platforms, 20,000 accounts; A-share trading rules.", quiet)
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         made = verbs.demo(out, paths=paths, workers=workers, progress=progress)
     _show(made, as_json, lang)
 
@@ -153,7 +151,7 @@ def init(
     from stresslab import verbs
 
     book = verbs.init(folder, accounts=accounts, seed=seed)
-    with _results():
+    with results():
         print(f"{folder}: {book.title}; edit the tables, then stresslab check {folder}")
 
 
@@ -201,7 +199,7 @@ def calibrate(
 
     made = verbs.calibrate(*history, out=out, index=index, model=model, first=first, last=last, splits=splits.value, short=short.value,
                            title=title)
-    with _results():
+    with results():
         if as_json:
             print((out / "calibration.json").read_text(encoding="utf-8"))
             return
@@ -235,7 +233,7 @@ def episode(
 
     made = verbs.episode(*history, out=out, first=first, last=last, index=index, depth=depth, impact_share=impact_share, days=days,
                          after=after, name=name, market=market)
-    with _results():
+    with results():
         path = made["market"]["path"]
         low = min(path["level_pct"])
         print(f"{out}: {made['title']}, {made['days']} trading days, lowest {low:.2f}% of the start; {path['source']}")
@@ -266,10 +264,10 @@ def check(
         said = verbs.check(book, scenario or [], market, limits=limits, since=since)
     except InputError as error:
         if as_json:
-            with _results():
+            with results():
                 print(json.dumps({"ok": False, "faults": [asdict(f) for f in error.faults]}, ensure_ascii=False, indent=1))
         raise
-    with _results():
+    with results():
         if as_json:
             found = [{"light": light, "text": text} for light, text in said.findings]
             told = {"ok": True, "notes": said.notes, "findings": found, "limits": said.standing}
@@ -313,11 +311,11 @@ def terms(
         raise InputError([Fault("options", "must be a date of the calendar", "write it as YYYY-MM-DD", None, "settle", settle)]) from None
     made = verbs.terms(book, account, limits=limits, falls=at, cost_pct=cost_pct, settle_on=day, prices=prices,
                        remainder_to=remainder_to.value)
-    with _results():
+    with results():
         if as_json:
             print(json.dumps(sheet_json(made.terms, made.losses, made.settlement), ensure_ascii=False, indent=1))
             return
-        console = _terminal()
+        console = terminal()
         if not console.is_terminal:
             console.width = max(console.width, _PAPER)
         print_sheet(made.terms, made.losses, made.settlement, console, lang.value)
@@ -349,7 +347,7 @@ def run(
     from stresslab import verbs
 
     try:
-        with _progress(quiet) as progress:
+        with progress_bar(quiet) as progress:
             made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
                              scheduler=scheduler, parts=parts, block_paths=block_paths, scale=scale, limits=limits,
                              progress=progress)
@@ -411,13 +409,13 @@ def _tell(made: Replay, every: bool, rows: int, csv: Path | None, svg: Path | No
         from stresslab.report.ledger_picture import picture
 
         record.write_bytes(svg, picture(made, lang.value).encode())
-    with _results():
+    with results():
         if as_json:
             told = {"folder": made.folder, "scenario": made.scenario["id"], "path": made.path, "seed": made.seed, "agrees": True}
             events = ledger.records(ledger.view(made, every))
             print(json.dumps(told | {"account": made.account, "events": events}, ensure_ascii=False))
             return
-        console = _terminal()
+        console = terminal()
         if not console.is_terminal:
             console.width = max(console.width, _PAPER)
         ledger.print_ledger(made, console, lang.value, every=every, most=rows)
@@ -442,7 +440,7 @@ def rate(
     from stresslab import verbs
 
     grades = verbs.rate(folder, scale=scale)
-    with _results():
+    with results():
         print(json.dumps(grades, ensure_ascii=False, indent=1))
 
 
@@ -460,14 +458,14 @@ def compare(
     from stresslab.compare import compare as pairs
 
     found = pairs(folder, against, scenario)
-    with _results():
+    with results():
         if as_json:
             rows = json.loads(found.to_json(orient="records", double_precision=15))
             print(json.dumps({"differences": found.attrs["differences"], "measures": rows}, ensure_ascii=False))
             return
         from stresslab.report.compared import print_compared
 
-        print_compared(found, against, scenario, _terminal())
+        print_compared(found, against, scenario, terminal())
 
 
 @app.command()
@@ -500,7 +498,7 @@ def reverse(
     if svg is not None and svg.is_dir():
         raise InputError([Fault("options", "is a folder", "give the name of a file", None, "svg", str(svg))])
     try:
-        with _progress(quiet) as progress:
+        with progress_bar(quiet) as progress:
             found = verbs.reverse(
                 book, scenario, until=until, vary=vary, paths=paths, seed=seed, platforms=platform or (), market=market, out=out,
                 workers=workers, scheduler=scheduler, parts=parts, progress=progress)
@@ -510,11 +508,11 @@ def reverse(
         raise typer.Exit(RUN_FAILED) from None
     if svg is not None:
         record.write_bytes(svg, breaking.picture(found, lang.value).encode())
-    with _results():
+    with results():
         if as_json:
             print(json.dumps(breaking.as_json(found), ensure_ascii=False))
             return
-        breaking.print_answers(found, _terminal(), lang.value)
+        breaking.print_answers(found, terminal(), lang.value)
         if svg is not None:
             print(f"picture: {svg}")
 
@@ -551,13 +549,13 @@ def pool(
 
         page = pool_page(facts, version=record.versions()["stresslab"], synthetic=made.synthetic, language=lang.value)
         record.write_bytes(out, page.encode())
-    with _results():
+    with results():
         if as_json:
             print(json.dumps(facts, ensure_ascii=False))
         else:
             from stresslab.report.pool import print_pool
 
-            print_pool(facts, _terminal(), lang.value)
+            print_pool(facts, terminal(), lang.value)
             if out is not None:
                 print(f"page: {out}")
     if fail_on is PoolFailOn.BREACH and made.breaches:
@@ -572,70 +570,20 @@ def _answer_is_no(made: Run, fail_on: FailOn) -> bool:
     return False
 
 
-def _say(text: str, quiet: bool) -> None:
-    if not quiet:
-        print(text, file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Progress | None]:
-    if quiet:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("paths"), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True))
-    task = bar.add_task("running (the first run compiles for a while)", total=None)
-
-    def told(done: int, total: int) -> None:
-        bar.start()  # not before: what is refused is said without a bar
-        bar.update(task, completed=done, total=total, description="running" if done else None)
-
-    try:
-        yield told
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-@contextlib.contextmanager
-def _results() -> Iterator[None]:
-    """What is printed inside is a result; a reader that goes away before its end, as ``head`` does, is no fault."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Else the interpreter fails once more when it closes the stream.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _show(made: Run, as_json: bool, lang: Language) -> None:
     if as_json:
         table = made.estimates[made.estimates["statistic"] != "survival"]
         figures: Any = json.loads(table.to_json(orient="records", double_precision=15))
-        with _results():
+        with results():
             print(json.dumps({"folder": str(made.folder), "estimates": figures, "rating": made.rating}, ensure_ascii=False))
         return
     from stresslab.report import print_summary, read_run
 
-    with _results():
+    with results():
         held = read_run(made.folder)
-        print_summary(held, _terminal(), lang.value)
+        print_summary(held, terminal(), lang.value)
         print(f"market:     {held.record['market']['source']}")
         print(f"run folder: {made.folder}\nreport:     {made.folder / 'report.html'}")
-
-
-def _terminal() -> Console:
-    from rich.console import Console
-
-    class Terminal(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # `_results` knows what to do; by itself rich would exit with 1, which means "no"
-
-    return Terminal()
 
 
 def main() -> None:

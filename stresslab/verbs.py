@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,19 @@ from stresslab.book.profile import book_facts, platform_facts
 from stresslab.book.standing import lines_of, standing
 from stresslab.contract import FALLS
 from stresslab.faults import Fault, InputError, close_to, nearest
+from stresslab.inputs import (
+    DEMO,
+    Inputs,
+    book_again,
+    collect,
+    market_again,
+    market_of,
+    option_faults,
+    place_of,
+    place_of_market,
+    read_inputs,
+    resolve_all,
+)
 from stresslab.limits import Limits, read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.pool import LookThrough, Rules, read_rules
@@ -43,8 +55,6 @@ if TYPE_CHECKING:
 #: The scenarios of the demo, in the order of its report.
 DEMO_SCENARIOS = ("baseline", "crash-20", "crash-40", "crash-60", "rates-up-200bp", "redemption-20", "redemption-30", "severe")
 DEMO_PATHS = 200
-#: Where the book of the demo lies, as a record says it, and a market that was given as an object.
-DEMO, IN_MEMORY = "demo", "memory"
 
 Progress = Callable[[int, int], None]
 #: What simulation writes, and judgement reads.
@@ -118,7 +128,7 @@ def run(
     so that each worker holds some of them. None of these changes a byte. Raises :class:`InputError`
     with every fault of the inputs before anything is written.
     """
-    whence = {"book": _place(book.folder if isinstance(book, Book) else book), "market": _market_place(market)}
+    whence = {"book": place_of(book.folder if isinstance(book, Book) else book), "market": place_of_market(market)}
     return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress)
 
 
@@ -129,8 +139,8 @@ def _run(
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
-    faults = _option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts)
-    given = _inputs(book, scenarios, market, scale, limits, faults)
+    faults = option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts)
+    given = read_inputs(book, scenarios, market, scale, limits, faults)
     plan = _plan(given, paths, seed)
     folder = record.RunFolder(out)
     if folder.open(plan):
@@ -172,8 +182,8 @@ def replay(
     if faults := _other_program(made):
         raise InputError(faults)
     chosen = _chosen(held, scenario, path, faults)
-    then = _book_again(held, book, faults)
-    weather = _market_again(held, then, market, faults) if then is not None else None
+    then = book_again(held, book, faults)
+    weather = market_again(held, then, market, faults) if then is not None else None
     if then is None or weather is None or not chosen:
         raise InputError(faults)
     resolved = resolve(then, weather, Scenario.model_validate(chosen))
@@ -214,11 +224,11 @@ def reverse(
     from stresslab.breaking_point import break_it, read_dial, read_goal
     from stresslab.report.breaking import as_json
 
-    faults = _option_faults(scheduler, paths=paths, seed=seed, workers=workers, parts=parts)
-    given = _inputs(book, [scenario], market, None, None, faults)
+    faults = option_faults(scheduler, paths=paths, seed=seed, workers=workers, parts=parts)
+    given = read_inputs(book, [scenario], market, None, None, faults)
     base = given.scenarios[0]
-    goal = _collect(faults, lambda: read_goal(until))
-    dials = [_collect(faults, lambda text=text: read_dial(text, base)) for text in vary]  # type: ignore[misc]
+    goal = collect(faults, lambda: read_goal(until))
+    dials = [collect(faults, lambda text=text: read_dial(text, base)) for text in vary]  # type: ignore[misc]
     known = given.resolved[0].platform_ids
     faults += [Fault("options", "is no platform of the book", nearest(p, known), None, "platform", p) for p in platforms if p not in known]
     if not 1 <= len(dials) <= 2 or len({text.partition("=")[0] for text in vary}) < len(dials):
@@ -233,7 +243,7 @@ def reverse(
     def simulate(scenarios: Sequence[Scenario]) -> list[pd.DataFrame]:
         nonlocal done
         found: list[Fault] = []
-        ready = _resolve_all(given.book, given.market, list(scenarios), found)
+        ready = resolve_all(given.book, given.market, list(scenarios), found)
         if found:
             raise InputError(found)
         made = _outcomes(folder, ready, seed, paths, workers, scheduler, parts, done, progress)
@@ -300,15 +310,15 @@ def check(
     state that leads to the one they are in now.
     """
     faults: list[Fault] = []
-    held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book)) if book is not None else None
+    held: Book | None = book if isinstance(book, Book) else collect(faults, lambda: read_book(book)) if book is not None else None
     read, found = read_scenarios(scenarios)
     faults += found
-    observed = _market(held or book, market, faults) if book is not None or market is not None else None
-    allowed: Limits | None = _collect(faults, lambda: read_limits(limits))
+    observed = market_of(held or book, market, faults) if book is not None or market is not None else None
+    allowed: Limits | None = collect(faults, lambda: read_limits(limits))
     if held is not None and observed is not None:
-        _resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
+        resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
     if held is not None and since is not None:
-        before: Book | None = since if isinstance(since, Book) else _collect(faults, lambda: read_book(since))
+        before: Book | None = since if isinstance(since, Book) else collect(faults, lambda: read_book(since))
         faults += transitions(before, held) if before is not None else []
     if faults:
         raise InputError(faults)
@@ -348,8 +358,8 @@ def look_through(book: Book | Path | str, *, rules: Path | str | None = None) ->
     ``rules`` is a TOML file like ``stresslab/pool/rules.toml``, which is taken without it.
     """
     faults: list[Fault] = []
-    held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book))
-    chosen: Rules | None = _collect(faults, lambda: read_rules(None if rules is None else Path(rules)))
+    held: Book | None = book if isinstance(book, Book) else collect(faults, lambda: read_book(book))
+    chosen: Rules | None = collect(faults, lambda: read_rules(None if rules is None else Path(rules)))
     if held is None or chosen is None:
         raise InputError(faults)
     return through(held, rules=chosen)
@@ -357,7 +367,7 @@ def look_through(book: Book | Path | str, *, rules: Path | str | None = None) ->
 
 def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
     """Write the demo book with its market as CSV and TOML into an empty folder, to edit."""
-    folder, faults = Path(folder), _option_faults(accounts=accounts, seed=seed)
+    folder, faults = Path(folder), option_faults(accounts=accounts, seed=seed)
     if faults:
         raise InputError(faults)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -442,109 +452,13 @@ def demo(
     out: Path | str = "stresslab-demo", *, paths: int = DEMO_PATHS, workers: int = 0, progress: Progress | None = None
 ) -> Run:
     """Run the demo: a real index, a synthetic book, eight scenarios; replaces an earlier demo in the same folder."""
-    faults = _option_faults(paths=paths, workers=workers)
+    faults = option_faults(paths=paths, workers=workers)
     if faults:
         raise InputError(faults)
     record.RunFolder(Path(out)).clear()
     market = shipped_market()
     whence = {"book": DEMO, "market": None}
     return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, 0, farm.BLOCK_PATHS, None, None, progress)
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """Everything that a run is made from, read, sound and fitting together."""
-
-    book: Book
-    market: Market
-    scenarios: list[Scenario]
-    scale: Scale
-    limits: Limits
-    resolved: list[Resolved]
-
-
-#: The values that an option may have.
-_OPTIONS = {
-    "paths": (1, 10_000_000), "seed": (0, 2**63 - 1), "block_paths": (1, 10_000_000), "workers": (0, 1024), "parts": (0, 4096),
-    "accounts": (10, 10_000_000),
-}
-
-
-def _option_faults(scheduler: str | None = None, **options: int) -> list[Fault]:
-    faults = []
-    for name, value in options.items():
-        low, high = _OPTIONS[name]
-        if type(value) is not int or not low <= value <= high:
-            rule = f"must be a whole number between {low} and {high}"
-            faults.append(Fault("options", rule, "give another value", None, name, str(value)))
-    if scheduler is not None and not re.fullmatch(r"(?:[a-z]+://)?(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:]+\]):[0-9]+", scheduler):
-        rule = "must be the address of a Dask scheduler"
-        faults.append(Fault("options", rule, "write it like tcp://host:8786", None, "scheduler", scheduler))
-    return faults
-
-
-def _inputs(
-    book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None,
-    scale: Path | None, limits: Path | None, faults: list[Fault],
-) -> _Inputs:
-    """The inputs of a run; raises with the faults given and all faults found."""
-    from stresslab.rating import read_scale
-
-    if not scenarios:
-        faults.append(Fault("options", "at least one scenario must be given", "add --scenario FILE", None, "scenario"))
-    held: Book | None = book if isinstance(book, Book) else _collect(faults, lambda: read_book(book))
-    read, found = read_scenarios(scenarios)
-    faults += found
-    observed = _market(held or book, market, faults)
-    judged: Scale | None = _collect(faults, lambda: read_scale(scale))
-    allowed: Limits | None = _collect(faults, lambda: read_limits(limits))
-    if held is None or observed is None or judged is None or allowed is None:
-        raise InputError(faults)
-    resolved = _resolve_all(held, observed, read, faults)
-    if faults:
-        raise InputError(faults)
-    return _Inputs(held, observed, read, judged, allowed, resolved)
-
-
-def _market(book: Book | Path | str | None, market: Market | Path | str | None, faults: list[Fault]) -> Market | None:
-    """The market given, else the book's own, else for a book that never was a folder the shipped one."""
-    if isinstance(market, Market):
-        return market
-    if market is not None:
-        where = Path(market)
-    else:
-        folder = book.folder if isinstance(book, Book) else Path(book or ".")
-        if folder is None:
-            return shipped_market()
-        where = folder / "market.toml"
-        if not isinstance(book, Book) and not folder.is_dir():
-            return None  # the book's own fault says so
-        if not where.exists():
-            way_out = "write one as `stresslab init` does, or give --market FILE"
-            faults.append(Fault("market.toml", "a book has a market.toml", way_out))
-            return None
-    found: Market | None = _collect(faults, lambda: read_market(where))
-    return found
-
-
-def _collect(faults: list[Fault], read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except InputError as error:
-        faults.extend(error.faults)
-        return None
-
-
-def _resolve_all(book: Book, market: Market, scenarios: list[Scenario], faults: list[Fault]) -> list[Resolved]:
-    return [_collect(faults, lambda s=s: resolve(book, market, s)) for s in scenarios]  # type: ignore[misc]
-
-
-def _place(folder: Path | str | None) -> str | None:
-    return None if folder is None else str(Path(folder).resolve())
-
-
-def _market_place(market: Market | Path | str | None) -> str | None:
-    return IN_MEMORY if isinstance(market, Market) else _place(market)
 
 
 def _other_program(made: Run) -> list[Fault]:
@@ -577,46 +491,7 @@ def _chosen(held: dict[str, Any], scenario: str | None, path: int, faults: list[
     return {}
 
 
-def _book_again(held: dict[str, Any], book: Book | Path | str | None, faults: list[Fault]) -> Book | None:
-    """The book of a run, read again and found to be the same."""
-    way_out = "give the book as it was, with --book FOLDER"
-    where = held["machine"].get("book") if book is None else book
-    if where is None:
-        faults.append(Fault(record.RECORD, "does not say where the book of the run lies (it was made in memory)", way_out))
-        return None
-    try:
-        found = where if isinstance(where, Book) else demo_book() if book is None and where == DEMO else read_book(where)
-    except InputError as error:
-        gone = Fault(str(where), "the book of the run is not there any more, or is no sound book", way_out)
-        faults.extend([gone] if book is None else error.faults)
-        return None
-    if found.digest != held["book"]["digest"]:
-        named = found.title if isinstance(where, Book) else str(where)
-        faults.append(Fault(named, "this is not the book of the run: something in it differs", way_out))
-        return None
-    return found
-
-
-def _market_again(held: dict[str, Any], book: Book, market: Market | Path | str | None, faults: list[Fault]) -> Market | None:
-    """The market of a run, read again and found to be the same."""
-    way_out = "give the market as it was, with --market FILE"
-    where = held["machine"].get("market") if market is None else market
-    if where == IN_MEMORY:
-        faults.append(Fault(record.RECORD, "does not say where the market of the run lies (it was made in memory)", way_out))
-        return None
-    found: list[Fault] = []
-    read = _market(book, where, found)
-    if found and market is None:
-        found = [Fault(str(where or "market.toml"), "the market of the run is not there any more, or is not sound", way_out)]
-    faults.extend(found)
-    if read is not None and read.digest != held["market"]["digest"]:
-        named = read.title if isinstance(where, Market) else str(where or "market.toml")
-        faults.append(Fault(named, "this is not the market of the run: something in it differs", way_out))
-        return None
-    return read
-
-
-def _plan(given: _Inputs, paths: int, seed: int) -> dict[str, Any]:
+def _plan(given: Inputs, paths: int, seed: int) -> dict[str, Any]:
     return {
         "format": record.FORMAT,
         "stresslab": record.versions()["stresslab"],
@@ -632,7 +507,7 @@ def _plan(given: _Inputs, paths: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _describe(plan: dict[str, Any], given: _Inputs) -> dict[str, Any]:
+def _describe(plan: dict[str, Any], given: Inputs) -> dict[str, Any]:
     book, market, factor = given.book, given.market, given.market.market
     lines = line_available(book.tables["platforms"], book.as_of)
     return {
