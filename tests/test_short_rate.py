@@ -128,6 +128,20 @@ def test_a_step_of_cir_keeps_its_mean_and_variance(mean: float, log_ratio: float
     assert (weight * (value - first) ** 2).sum() == pytest.approx(ratio * mean**2, rel=3e-3)
 
 
+def test_every_day_of_cir_has_the_exact_mean_and_variance_of_that_day() -> None:
+    """(M-78) Given the rate of the day before, not that of the start or of the mean."""
+    law = law_of(short(CIR, volatility=0.15), 30)
+    room = noise.new_noise(30, 0, 0)
+    room.leading[1:, noise.LEAD_RATE] = np.linspace(2.5, -2.5, 30)
+    out = np.zeros(31)
+    rates.rate_path(out, law, room.leading)
+    day = 1 / 252
+    for t in range(1, 31):
+        before = float(out[t - 1])
+        mean, variance = vasicek_mean(before, 0.5, 0.04, day), cir_variance(before, 0.5, 0.04, 0.15, day)
+        assert out[t] == pytest.approx(rates.square_root_step(mean, variance, room.leading[t, noise.LEAD_RATE]), rel=1e-12)
+
+
 def test_a_step_without_variance_takes_its_mean() -> None:
     assert rates.square_root_step(0.03, 0.0, 2.5) == 0.03
 
