@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stresslab.book import demo_book
+from stresslab.pool import clearing
 from stresslab.pool.clearing import Cleared, Debt, Network, clear, default_rounds, strikes
 from stresslab.pool.linear import solve
 from stresslab.pool.through import read_network
@@ -73,6 +74,13 @@ def test_a_cascade_of_rounds_goes_down_the_chain():
     assert [clear(network).paid[f"n{k}"] for k in range(6)] == [0, 1, 2, 3, 4, 0]
 
 
+def test_who_is_paid_just_enough_pays_in_full():
+    """b is paid a third and two thirds of a yuan and owes one: thirds are no finite binary fractions, and b must not default for that."""
+    debts = (Debt("a", "b", 1), Debt("a", "c", 2), Debt("e", "b", 1), Debt("e", "c", 2), Debt("b", "d", 1))
+    made = clear(Network({"a": 1, "e": 2}, debts, F(1), F(1, 2)))
+    assert (made.paid["b"], made.defaulted) == (1, ("a", "e"))
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
     size = draw(st.integers(2, 5))
@@ -115,6 +123,10 @@ GRAIN = 10**12
 @given(networks())
 def test_it_is_a_clearing_and_no_other_is_greater(network):
     made = clear(network)
+    for sweeps in (0, 2):  # how far down it starts changes the time alone
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(clearing, "_SWEEPS", sweeps)
+            assert clear(network) == made
     mine = by_class(network, made)
     assert step(network, mine) == mine
     # From everything paid in full, lowered step by step and always rounded up: never below the greatest clearing vector.
