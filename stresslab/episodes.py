@@ -243,8 +243,8 @@ def fed_scenario(tables: list[FedTable], market: Market, *, days: int | None = N
         "volatility_multiplier": min(max(multiplier, 0.01), 10.0),
         "source": f"mean {FED['vix']} of the run, {vix:.1f}, over the market's volatility of {market.market.volatility_pct:g}% a year",
     } | made["market"]
-    source = f"{where}; change of the {FED['short']} and of the {FED['bbb']} over the {FED['long']}, straight lines between quarters"
-    made["rates"] = {"source": source, "path": {"shift_pct": shift, "source": source}}
+    told_of = f"{where}; change of the {FED['short']} and of the {FED['bbb']} over the {FED['long']}, straight lines between quarters"
+    made["rates"] = {"source": told_of, "path": {"shift_pct": shift, "source": told_of}}
     return made
 
 

@@ -431,6 +431,7 @@ def episode(
         written = episodes.episode_scenario(
             history_of(*histories, splits=splits), first=episodes.dated(first or "", "from"), last=episodes.dated(last or "", "to"),
             index=index, depth=depth, impact_share=impact_share, days=days, after=after, name=name)
+    Scenario.model_validate(written)  # what is written can be read
     record.write_bytes(out, episodes.scenario_toml(written).encode())
     return written
 

@@ -17,11 +17,10 @@ from stresslab.episodes import FED, between, episode_scenario, fed_scenario, lev
 from stresslab.faults import InputError
 from stresslab.history import History
 from stresslab.market import shipped_market
-from stresslab.scenario import Rates, Scenario, read_scenario
+from stresslab.scenario import Scenario, read_scenario
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the price histories are not there")
-rates_have_paths = pytest.mark.skipif("path" not in Rates.model_fields, reason="a scenario of this version has no path of rates")
 
 
 def history(*closes: float) -> History:
@@ -178,7 +177,6 @@ def test_a_damaged_table_is_refused_by_row(fed: Path) -> None:
     assert read_fed(fed / "nothing") == []
 
 
-@rates_have_paths
 def test_what_is_written_is_a_sound_scenario(fed: Path, tmp_path: Path) -> None:
     made = read(tmp_path, fed_scenario(read_fed(fed), shipped_market()))
     assert made.days == 126
