@@ -97,8 +97,9 @@ class Runner:
         self.story, self.plain_story = layout.new_story(facts), layout.new_story(facts)
         days, stocks = facts.terms.calendar.size, facts.instrument.size
         self.group = max(1, min(most, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
-        self.noise = noise.new_noise(days - 1, resolved.market.sector_sd.size, stocks)
+        self.noise = noise.new_noise(days - 1, resolved.market.wanted.size - noise.LEAD_FACTORS, stocks)
         self.levels = returns.new_levels(resolved.market)
+        self.market, self.rate = np.zeros((self.group, days)), np.zeros((self.group, days))
         self.factor_ppm = np.zeros((self.group, days), np.int64)
         self.moved_bp = np.zeros((self.group, days), np.int64)
         self.fundamental = np.zeros((self.group, days, stocks), np.int64)
@@ -109,12 +110,12 @@ class Runner:
     def draw(self, first: int, stop: int) -> range:
         """Draw the prices of a group of paths, and list the accounts that any of them may touch."""
         self.state.lowest[:] = screen.NO_PRICE
+        drawn = self.fundamental[:stop - first]
+        returns.draw_prices(drawn, self.market, self.rate, self.levels, self.resolved.market, self.noise, self.seed, first)
+        self.factor_ppm[:] = np.floor(np.exp(self.market) * PPM + 0.5)
         for lane, path in enumerate(range(first, stop)):
             prices, closed = self.fundamental[lane], self.closed[lane]
-            noise.draw_noise(self.noise, self.resolved.market.wanted, self.seed, path)
-            returns.fundamental_prices(prices, self.levels, self.resolved.market, self.noise, self.seed, path)
-            self.factor_ppm[lane] = np.floor(np.exp(self.levels.market) * PPM + 0.5)
-            rates.whole_bp(self.moved_bp[lane], self.levels.rate)
+            rates.whole_bp(self.moved_bp[lane], self.rate[lane])
             closures.closed_days(closed, self.resolved.closed, *self.resolved.suspensions, self.seed, path, self.factor_ppm[lane] // 100)
             screen.guess_bounds(prices, closed, self.facts, self.bound[lane], self.state.lowest, lane)
         screen.list_accounts(self.facts, self.state)

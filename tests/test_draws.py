@@ -38,13 +38,6 @@ def many_leading(out: NDArray[np.float64], seed: int, axis: int, stream: int) ->
         out[n] = draws.leading_normal(seed, path, day, stream, slot)
 
 
-@kernel
-def many_fours(out: NDArray[np.float64], seed: int) -> None:
-    """Fill the rows of ``out`` with the four normals of consecutive slots."""
-    for n in range(out.shape[0]):
-        out[n, 0], out[n, 1], out[n, 2], out[n, 3] = draws.four_normals(seed, 3, 2, draws.STREAM_OWN, n)
-
-
 def philox(counter: tuple[int, ...], key: tuple[int, int]) -> tuple[int, ...]:
     return tuple(int(w) for w in draws.philox(*(np.uint64(x) for x in (*counter, *key))))
 
@@ -140,6 +133,15 @@ def test_inverse_normal_is_odd(word: int) -> None:
     assert draws.inverse_normal(p) == -draws.inverse_normal(1 - p)
 
 
+def test_the_logarithm_is_right_to_the_last_place() -> None:
+    """(M-52) Over all of (0, 1) and around 1, where the power of two changes."""
+    x = np.concatenate([np.geomspace(1e-300, 1.0, 5_000), np.linspace(0.5, 2.0, 5_001), 1.0 + np.arange(-50, 50) * 2.0**-52])
+    found = np.array([draws.logarithm(v) for v in x])
+    exact = np.log(x.astype(np.longdouble))
+    assert np.all(np.abs(found - exact) <= np.spacing(np.abs(exact).astype(np.float64)))
+    assert draws.logarithm(1.0) == 0.0
+
+
 def test_the_middle_is_zero() -> None:
     assert draws.inverse_normal(0.5) == 0.0
 
@@ -150,12 +152,6 @@ def test_the_middle_is_zero() -> None:
 def leading(axis: int, seed: int = 5, stream: int = draws.STREAM_MARKET) -> NDArray[np.float64]:
     out = np.empty(COUNT)
     many_leading(out, seed, axis, stream)
-    return out
-
-
-def fours(seed: int = 5) -> NDArray[np.float64]:
-    out = np.empty((COUNT // 4, 4))
-    many_fours(out, seed)
     return out
 
 
@@ -174,21 +170,6 @@ def test_leading_normals_are_normal_along_paths_days_and_slots(axis: int) -> Non
     assert_standard_normal(leading(axis))
 
 
-@pytest.mark.parametrize("lane", [0, 1, 2, 3])
-def test_each_of_the_four_normals_is_normal(lane: int) -> None:
-    assert_standard_normal(fours()[:, lane])
-
-
-def test_the_four_normals_are_box_muller_of_their_words() -> None:
-    """(M-6) Words (0, 1) give r cos, r sin; words (2, 3) likewise."""
-    u = [(w + 0.5) / 2**32 for w in plain.philox4x32((4, 2, draws.STREAM_OWN, 3), (5, 0))]
-    expected = []
-    for first, second in ((u[0], u[1]), (u[2], u[3])):
-        radius = math.sqrt(-2 * math.log(first))
-        expected += [radius * math.cos(2 * math.pi * second), radius * math.sin(2 * math.pi * second)]
-    assert draws.four_normals(5, 3, 2, draws.STREAM_OWN, 4) == pytest.approx(expected, rel=1e-14)
-
-
 def test_a_leading_normal_is_the_quantile_of_word_0() -> None:
     """(M-6) One uniform gives one normal, so that another sequence of points can stand in."""
     word = plain.philox4x32((4, 2, 0, 3), (5, 0))[0]
@@ -203,12 +184,6 @@ def assert_uncorrelated(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     bound = THREE_THIRTY / math.sqrt(x.size)
     assert abs(np.corrcoef(x, y)[0, 1]) < bound
     assert abs(np.corrcoef(x**2, y**2)[0, 1]) < bound
-
-
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(range(4), 2)))
-def test_the_four_normals_are_uncorrelated(one: int, other: int) -> None:
-    sample = fours()
-    assert_uncorrelated(sample[:, one], sample[:, other])
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

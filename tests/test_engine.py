@@ -400,7 +400,7 @@ def test_an_edit_of_a_callee_is_not_hidden_by_compiled_code_on_disk(tmp_path: Pa
     before = draw()
     callee = package / "kernels" / "draws.py"
     source = callee.read_text(encoding="utf-8")
-    edited = source.replace("return inverse_normal(uniform(words(seed, path, day, stream, slot)[0]))", "return 7.0")
+    edited = source.replace("return q * (_polynomial(r, _A) / _polynomial(r, _B))", "return 7.0")
     assert edited != source
     callee.write_text(edited, encoding="utf-8")
     assert draw() == 7.0 != before

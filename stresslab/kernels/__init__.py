@@ -40,3 +40,12 @@ def kernel(function: F) -> F:
     """Compile a function: released GIL, disk cache, and no fastmath, so that bits never depend on the compiler's taste."""
     compiled: F = numba.njit(nogil=True, cache=True, fastmath=False, _nrt=False)(function)
     return compiled
+
+
+def inlined(function: F) -> F:
+    """Compile a function that is made part of each of its callers, so that their loops over it can be turned into vector code.
+
+    It divides as IEEE 754 says: a test for a divisor of zero would be a way out of the loop, and there are no vectors with ways out.
+    """
+    compiled: F = numba.njit(nogil=True, cache=True, fastmath=False, forceinline=True, error_model="numpy", _nrt=False)(function)
+    return compiled

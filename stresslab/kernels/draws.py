@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stresslab.kernels import kernel
+from stresslab.kernels import inlined, kernel
 
 # Streams are numbered once and only ever appended.
 STREAM_MARKET = 0
@@ -23,6 +23,10 @@ STREAM_DEMO = 4
 STREAM_SUSPENSIONS = 5
 STREAM_RATES = 6
 STREAM_CANDIDATES = 7
+STREAM_PANEL_VARIANCE = 8
+STREAM_PANEL_SIZES = 9
+STREAM_PANEL_JUMPS = 10
+STREAM_PANEL_FACTORS = 11
 
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
@@ -35,7 +39,7 @@ _TWO32 = 4294967296.0
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 
-@kernel
+@inlined
 def philox(c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, k0: np.uint64, k1: np.uint64) -> Words:
     """The four 32-bit words of Philox 4x32-10 at a counter and a key, each in a uint64."""
     for _ in range(10):
@@ -59,20 +63,16 @@ def words(seed: int, path: int, day: int, stream: int, slot: int) -> Words:
     )
 
 
-@kernel
+@inlined
 def uniform(word: np.uint64) -> float:
     """A uniform strictly inside (0, 1) from a 32-bit word: (w + 1/2) / 2^32."""
     return (float(word) + 0.5) / _TWO32
 
 
-@kernel
-def _ratio(r: float, a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    top = 0.0
-    bottom = 0.0
-    for i in range(7, -1, -1):
-        top = top * r + a[i]
-        bottom = bottom * r + b[i]
-    return top / bottom
+@inlined
+def _polynomial(r: float, a: tuple[float, ...]) -> float:
+    # Written out, not looped over: a loop inside keeps the loop around it from becoming vector code.
+    return ((((((a[7] * r + a[6]) * r + a[5]) * r + a[4]) * r + a[3]) * r + a[2]) * r + a[1]) * r + a[0]
 
 
 _A = (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
@@ -89,17 +89,56 @@ _F = (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.4875361290850
       7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15)
 
 
+#: Half the width of the middle, in which the quantile is a quotient of two polynomials.
+MIDDLE = 0.425
+
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_G1, _G2, _G3, _G4 = 6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01
+_G5, _G6, _G7 = 1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01
+_ROOT_HALF, _EXPONENT = np.int64(0x3FE6A09E667F3BCD), np.int64(52)
+
+
+@inlined
+def logarithm(x: float) -> float:
+    """The natural logarithm of a normal x > 0, error below one unit in the last place (M-52).
+
+    Own, because the C libraries of two machines may differ in the last bit. Source: Sun Microsystems, fdlibm e_log.c, 1993.
+    """
+    bits = np.float64(x).view(np.int64)
+    e = (bits - _ROOT_HALF) >> _EXPONENT
+    f = np.int64(bits - (e << _EXPONENT)).view(np.float64) - 1.0
+    k = np.float64(e)
+    s = f / (2.0 + f)
+    z = s * s
+    w = z * z
+    t = w * (_G2 + w * (_G4 + w * _G6)) + z * (_G1 + w * (_G3 + w * (_G5 + w * _G7)))
+    h = 0.5 * f * f
+    return k * _LN2_HIGH - ((h - (s * (h + t) + k * _LN2_LOW)) - f)
+
+
+@inlined
+def middle_quantile(q: float) -> float:
+    """The standard normal quantile of ½ + q where q, without its sign, is at most :data:`MIDDLE`."""
+    r = 0.180625 - q * q
+    return q * (_polynomial(r, _A) / _polynomial(r, _B))
+
+
+@inlined
+def tail_quantile(p: float) -> float:
+    """The standard normal quantile of 1 − p where p is from e^−25 = 1.4e-11 to ½ − :data:`MIDDLE`."""
+    r = np.sqrt(-logarithm(p)) - 1.6
+    return _polynomial(r, _C) / _polynomial(r, _D)
+
+
 @kernel
 def inverse_normal(p: float) -> float:
     """The standard normal quantile of p, relative error below 1e-15. Source: Wichura, AS 241 (PPND16), 1988."""
     q = p - 0.5
-    if abs(q) <= 0.425:
-        return q * _ratio(0.180625 - q * q, _A, _B)
-    r = math.sqrt(-math.log(p if q < 0.0 else 1.0 - p))
-    if r <= 5.0:
-        x = _ratio(r - 1.6, _C, _D)
-    else:
-        x = _ratio(r - 5.0, _E, _F)
+    if abs(q) <= MIDDLE:
+        return middle_quantile(q)
+    tail = p if q < 0.0 else 1.0 - p
+    r = math.sqrt(-logarithm(tail))
+    x = tail_quantile(tail) if r <= 5.0 else _polynomial(r - 5.0, _E) / _polynomial(r - 5.0, _F)
     return -x if q < 0.0 else x
 
 
@@ -107,17 +146,6 @@ def inverse_normal(p: float) -> float:
 def leading_normal(seed: int, path: int, day: int, stream: int, slot: int) -> float:
     """One normal from one uniform by inversion: for factors, so that a Sobol point can stand in."""
     return inverse_normal(uniform(words(seed, path, day, stream, slot)[0]))
-
-
-@kernel
-def four_normals(seed: int, path: int, day: int, stream: int, slot: int) -> tuple[float, float, float, float]:
-    """Four normals from one counter by Box-Muller: for the mass of own noise."""
-    w0, w1, w2, w3 = words(seed, path, day, stream, slot)
-    r = math.sqrt(-2.0 * math.log(uniform(w0)))
-    a = 2.0 * math.pi * uniform(w1)
-    s = math.sqrt(-2.0 * math.log(uniform(w2)))
-    b = 2.0 * math.pi * uniform(w3)
-    return r * math.cos(a), r * math.sin(a), s * math.cos(b), s * math.sin(b)
 
 
 @kernel

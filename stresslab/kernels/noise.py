@@ -17,9 +17,8 @@ from stresslab.kernels.draws import (
     STREAM_MARKET,
     STREAM_OWN,
     STREAM_RATES,
-    four_normals,
-    leading_normal,
 )
+from stresslab.kernels.normals import aligned, fill_first_words, fill_normals, fill_quantiles, new_words, places
 
 #: Columns of the leading normals. A model reads the columns that it needs; the further factors (sectors, then styles) follow.
 LEAD_MARKET = 0  # the market factor
@@ -34,31 +33,65 @@ LEAD_FACTORS = 6  # the first sector
 _STREAMS = (STREAM_MARKET, STREAM_MARKET, STREAM_MARKET, STREAM_MARKET, STREAM_MARKET, STREAM_RATES)
 _SLOTS = (0, 1, 2, 3, 4, 0)
 
+#: Instruments and days are padded to multiples of these, so that no loop over lanes has a rest.
+LANES = 16
+DAYS_AT_ONCE = 4
+
+
+def padded(count: int, multiple: int) -> int:
+    """The next multiple of a number."""
+    return -(-count // multiple) * multiple
+
 
 class Noise(NamedTuple):
-    """Standard normals of one path; row 0 of both is not used."""
+    """Standard normals of one path; row 0 is not used, and of ``own`` neither are columns and days beyond the last (padding)."""
 
     leading: NDArray[np.float64]  # days 0..T × columns
-    own: NDArray[np.float32]  # days 0..T × instruments
+    own: NDArray[np.float32]  # days 0..T × instruments, both padded
+    flat: NDArray[np.float32]  # ``own`` of days 1..T in one row
+    place: NDArray[np.uint64]  # the counters of ``flat``
+    words: NDArray[np.uint32]  # room for words of own noise
+    first: NDArray[np.uint32]  # first words of the wanted columns, each padded to lanes
+    column: NDArray[np.float64]  # their quantiles
+    tail: NDArray[np.float64]  # scratch
+    where: NDArray[np.int64]  # scratch
 
 
 def new_noise(days: int, factors: int, instruments: int) -> Noise:
-    """Room for the noise of a path of ``days`` days."""
-    return Noise(np.zeros((days + 1, LEAD_FACTORS + factors)), np.zeros((days + 1, instruments), np.float32))
+    """Room for the noise of a path of ``days`` days with ``factors`` sectors and further factors."""
+    width = padded(instruments, LANES)
+    own = aligned((1 + padded(days, DAYS_AT_ONCE), width), np.float32)
+    room = padded(days, LANES) * (LEAD_FACTORS + factors)
+    return Noise(
+        leading=np.zeros((days + 1, LEAD_FACTORS + factors)), own=own, flat=own[1:days + 1].reshape(-1), place=places(1, days, width // 4),
+        words=new_words(), first=aligned(room, np.uint32), column=aligned(room), tail=aligned(room), where=np.zeros(room, np.int64),
+    )
 
 
 @kernel
 def draw_noise(out: Noise, wanted: NDArray[np.uint8], seed: int, path: int) -> None:
     """Fill the noise of a path; of the leading columns those that are ``wanted``, the others stay as they are."""
-    count = out.own.shape[1]
-    for t in range(1, out.leading.shape[0]):
-        for column in range(out.leading.shape[1]):
-            if wanted[column] and column < LEAD_FACTORS:
-                out.leading[t, column] = leading_normal(seed, path, t, _STREAMS[column], _SLOTS[column])
-            elif wanted[column]:
-                out.leading[t, column] = leading_normal(seed, path, t, STREAM_FACTORS, column - LEAD_FACTORS)
-        for slot in range((count + 3) // 4):
-            four = four_normals(seed, path, t, STREAM_OWN, slot)
-            for j in range(4):
-                if 4 * slot + j < count:
-                    out.own[t, 4 * slot + j] = four[j]
+    draw_leading(out, wanted, seed, path)
+    fill_normals(out.flat, out.place, out.words, STREAM_OWN, seed, path)
+
+
+@kernel
+def draw_leading(out: Noise, wanted: NDArray[np.uint8], seed: int, path: int) -> None:
+    """Fill the wanted leading columns: word 0 of each day by inversion (M-6), all days and columns in lanes."""
+    days = out.leading.shape[0] - 1
+    width, used = (days + LANES - 1) // LANES * LANES, 0
+    for column in range(out.leading.shape[1]):
+        if wanted[column]:
+            stream, slot = STREAM_FACTORS, column - LEAD_FACTORS
+            if column < LEAD_FACTORS:
+                stream, slot = _STREAMS[column], _SLOTS[column]
+            fill_first_words(
+                out.first[used:used + width], np.uint64(1), np.uint64(slot), np.uint64(stream), np.uint64(path), np.uint64(seed))
+            used += width
+    fill_quantiles(out.column[:used], out.first[:used], out.tail[:used], out.where[:used])
+    used = 0
+    for column in range(out.leading.shape[1]):
+        if wanted[column]:
+            for t in range(days):
+                out.leading[t + 1, column] = out.column[used + t]
+            used += width
