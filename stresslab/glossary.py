@@ -416,7 +416,7 @@ OUTPUTS |= {
         _f("largest_share", "share of the heaviest path, or repetition", "最重路径（或重复）占比", "M-92"),
         _f("mean_ratio", "mean likelihood ratio", "似然比均值", "M-92"),
         _f("mean_ratio_error", "its standard error", "似然比均值标准误", "M-92"),
-        _f("seen", "variance that splitting foresees, over the variance found", "分裂法预见方差与实际方差之比", "M-90"),
+        _f("blind", "share of the event, as splitting found it, where the tilt hardly comes", "分裂法所见事件中倾斜几乎不到的占比", "M-90"),
         _n("repetitions", "repetitions of splitting", "分裂法重复次数", "M-89"),
         _n("extinct", "repetitions that did not reach the event", "未到达事件的重复次数", "M-89"),
         _f("gain", "crude paths that one path stands for, pilots included", "相当于直接模拟路径数的倍数（含先导）", "M-92"),

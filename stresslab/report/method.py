@@ -422,8 +422,8 @@ _LIST = (
         91,
         "Interval of a small probability",
         "小概率的区间",
-        "exp(ln p ± t × error / p), t with the effective number of observations less one degrees of freedom",
-        "exp(ln p ± t × 误差 / p)，t 的自由度为有效观测数减一",
+        "exp(ln p ± t × error / p), t of Student's law, with fewer degrees of freedom the more a few paths weigh",
+        "exp(ln p ± t × 误差 / p)，t 取学生分布，少数路径权重越大自由度越小",
     ),
     _f(
         92,

@@ -44,6 +44,8 @@ REPEATS_FIRST, REPEATS_MOST = 16, 400
 SECOND_LEAST, SECOND_ERROR = 5_000, 0.2
 #: Pilots see little of the spread of likelihood ratios.
 RESERVE = 1.3
+#: The tilt that knows names owes them to splitting's paths; it must promise so many times fewer.
+NAMES_COST = 2.0
 TASK_PATHS = 1_000
 
 #: Calls of one function of this module, given what to call it with each time, answered in the same order.
@@ -153,33 +155,30 @@ class Search:
         cost = {name: RESERVE * self._needed(spread[name]) for name in tilts}
         again = (split.relative * math.sqrt(len(many)) / self.target) ** 2
         cost["splitting"] = max(0.0, again - len(many)) * split.paths / len(many)
-        name = min(cost, key=lambda k: (cost[k], k))
-        best = min(tilts, key=lambda k: (cost[k], k), default=None)
-        samples: dict[str, Sample] = {}
-        estimates: dict[str, Estimate] = {}
-        seeds: dict[str, str] = {}
-        wanted_split = len(many)
-        if name == "splitting":
-            wanted_split = min(math.ceil(again), REPEATS_MOST, int(self.most / split.paths * len(many)))
+        best = min(tilts, key=lambda k: (cost[k] * (NAMES_COST if k == "tilt_names" else 1.0), k), default=None)
+        by_split = best is None or cost["splitting"] < cost[best]
+        wanted = len(many)
+        if by_split:
+            wanted = min(math.ceil(again), REPEATS_MOST, int(self.most / split.paths * len(many)))
         elif split.relative > SECOND_ERROR:
-            wanted_split = min(math.ceil((split.relative / SECOND_ERROR) ** 2 * len(many)), REPEATS_MOST)
-        if wanted_split > len(many):
-            many = many + self.repetitions(found, len(many), wanted_split)
+            wanted = min(math.ceil((split.relative / SECOND_ERROR) ** 2 * len(many)), REPEATS_MOST)
+        if wanted > len(many):
+            many = many + self.repetitions(found, len(many), wanted)
             split = verdict.splitting_estimate(many, found.paths)
+        estimates, samples, seeds = {"splitting": split}, {}, {}
         if best is not None:
-            size = cost[best] if name == best else spread[best] / SECOND_ERROR**2
+            # Where splitting is cheaper the tilt need only check it, unless a fair answer costs hardly more.
+            size = min(cost[best], max(spread[best] / SECOND_ERROR**2, float(SECOND_LEAST))) if by_split else cost[best]
             paths = int(min(self.most, max(SECOND_LEAST, size)))
             seed = self.question.seed if best == "tilt" else seed_of(self.question.seed, PART_NAMES)
-            seeds[best] = str(seed)
-            samples[best] = self.sample(tilts[best], seed, FIRST_PATH, 0, paths)
+            seeds[best], samples[best] = str(seed), self.sample(tilts[best], seed, FIRST_PATH, 0, paths)
             made = verdict.tilt_estimate(best, samples[best], before[best])
-            now = float(made.relative) ** 2 * paths
-            foreseen = verdict.foreseen_spread(tilts[best], verdict.witnesses_of(many), split.probability)
-            estimates[best] = dataclasses.replace(made, seen=foreseen / now if made.probability > 0 and now > 0 else math.inf)
-        estimates["splitting"] = split
+            blind = verdict.blind_share(tilts[best], verdict.witnesses_of(many), split.probability, paths)
+            estimates[best] = dataclasses.replace(made, blind=blind)
+        name = verdict.better(list(estimates.values())).method
         chosen = estimates[name]
-        second = split if name != "splitting" else estimates.get(best or "")
-        reasons = [_why(name, cost), *verdict.judge(chosen, second, self.target)]
+        second = next((e for e in estimates.values() if e is not chosen), None)
+        reasons = [_why(name, best, cost), *verdict.judge(chosen, second, self.target)]
         known = all(r.stands for r in reasons)
         others = [e for e in (*estimates.values(), crude) if e is not chosen]
         return Answer(known, chosen, others, reasons, {k: tilts[k] for k in samples}, samples, seeds)
@@ -203,12 +202,14 @@ def _plain(crude: Estimate) -> Reason:
     return Reason(True, f"{hits} of {paths} crude paths: the event is not rare", f"直接模拟{paths}条路径中有{hits}条：事件并不罕见")
 
 
-def _why(name: str, cost: dict[str, float]) -> Reason:
-    """Why a method was chosen."""
+def _why(name: str, best: str | None, cost: dict[str, float]) -> Reason:
+    """Why a method gives the answer."""
     told = {k: f"{v:,.0f}" if math.isfinite(v) else "∞" for k, v in cost.items()}
-    rest = [(*verdict.NAMES[k], v) for k, v in told.items() if k != name]
+    all_en = ", ".join(f"{verdict.NAMES[k][0]} {v}" for k, v in told.items())
+    all_zh = "，".join(f"{verdict.NAMES[k][1]}{v}" for k, v in told.items())
     en, zh = verdict.NAMES[name]
+    run_en, run_zh = verdict.NAMES[best] if best is not None else ("no tilt", "无倾斜方法")
     return Reason(
         True,
-        f"{en} needs fewest further paths, about {told[name]} (" + ", ".join(f"{e} {v}" for e, _, v in rest) + ")",
-        f"{zh}所需的后续路径最少，约{told[name]}条（" + "，".join(f"{z}{v}" for _, z, v in rest) + "）")
+        f"{en} gives the answer (further paths foreseen for the target: {all_en}; run: multilevel splitting and {run_en})",
+        f"由{zh}给出结果（达到目标预计还需路径：{all_zh}；已运行：多层分裂与{run_zh}）")

@@ -50,7 +50,7 @@ def _row(scenario: str, question: Question, answer: Answer, estimate: Estimate) 
     }
     for name in ("paths", "paths_before", "hits", "repetitions", "extinct"):
         row[name] = getattr(estimate, name)
-    for name in ("effective", "largest_share", "mean_ratio", "mean_ratio_error", "seen", "gain"):
+    for name in ("effective", "largest_share", "mean_ratio", "mean_ratio_error", "blind", "gain"):
         row[name] = _finite(getattr(estimate, name))
     for name in _NUMBERS:
         row[name] = _finite(getattr(estimate, name)) if answer.known else None
