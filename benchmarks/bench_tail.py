@@ -2,10 +2,10 @@
 
     python benchmarks/bench_tail.py [--runs 4] [--paths 20000]
 
-Gain = (variance of crude Monte Carlo in the CPU time that one run of the method took) / (variance of the method). The variance of the
-method is the square of the error that it reports, averaged over runs; beside it stand the scatter of the runs themselves and
-the mean over a reference (a tilt of other depths with many paths), for a method that misses part of an event reports a small error. Crude paths
-are timed with the same code, without scores.
+Gain = (variance of crude Monte Carlo in the CPU time that one run of the method took) / (variance of the method). The variance
+of the method is the square of the error that it reports, averaged over runs; beside it stand the scatter of the runs themselves
+and the mean over a reference (a tilt of other depths with many paths), for a method that misses part of an event reports a small
+error. Crude paths are timed with the same code, without scores.
 
 Books: 200 accounts, 50 names, 20 days, one platform. diversified: 12 names an account; the systemic event is that more than so
 much is sold by force, the harder one that more than so much is lost (a loss needs a fall that is faster than the sales).
