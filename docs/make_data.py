@@ -99,7 +99,7 @@ KINDS = {
 }
 
 #: The unit of an output column as people read it.
-UNITS = {"li": "厘", "ppm": "ppm", "count": "count", "day": "trading day", "id": "id", "": ""}
+UNITS = {"li": "厘", "ppm": "ppm", "count": "count", "day": "trading day", "id": "id", "ratio": "", "": ""}
 
 
 def page() -> str:

@@ -339,6 +339,12 @@ def run(
     as_json: AsJson = False,
     quiet: Quiet = False,
     lang: InLanguage = Language.EN,
+    tail: Annotated[list[str] | None, typer.Option(
+        "--tail", help="A rare event to estimate, e.g. failure, or deficit >= 5000000 yuan; may be given again.")] = None,
+    platform: Annotated[str | None, typer.Option("--platform", help="The platform of the rare events; by default each.")] = None,
+    tail_target_error: Annotated[str, typer.Option(
+        "--tail-target-error", help="Relative standard error wanted for a rare event.")] = "10%",
+    tail_paths: Annotated[int, typer.Option("--tail-paths", help="Paths of one method for one rare event, at most.")] = 100_000,
 ) -> None:
     """Run scenarios on a book.
 
@@ -350,7 +356,8 @@ def run(
         with progress_bar(quiet) as progress:
             made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
                              scheduler=scheduler, parts=parts, block_paths=block_paths, scale=scale, limits=limits,
-                             progress=progress)
+                             progress=progress, tail=tail or [], tail_platform=platform, tail_target_error=tail_target_error,
+                             tail_paths=tail_paths)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None

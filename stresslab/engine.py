@@ -109,17 +109,40 @@ class Runner:
 
     def draw(self, first: int, stop: int) -> range:
         """Draw the prices of a group of paths, and list the accounts that any of them may touch."""
-        self.state.lowest[:] = screen.NO_PRICE
+        self.begin_group()
         drawn = self.fundamental[:stop - first]
         returns.draw_prices(drawn, self.market, self.rate, self.levels, self.resolved.market, self.noise, self.seed, first)
-        self.factor_ppm[:] = np.floor(np.exp(self.market) * PPM + 0.5)
         for lane, path in enumerate(range(first, stop)):
-            prices, closed = self.fundamental[lane], self.closed[lane]
-            rates.whole_bp(self.moved_bp[lane], self.rate[lane])
-            closures.closed_days(closed, self.resolved.closed, *self.resolved.suspensions, self.seed, path, self.factor_ppm[lane] // 100)
-            screen.guess_bounds(prices, closed, self.facts, self.bound[lane], self.state.lowest, lane)
-        screen.list_accounts(self.facts, self.state)
+            self._placed(lane, path)
+        self.end_group()
         return range(first, stop)
+
+    def begin_group(self) -> None:
+        """Make room for a new group of paths."""
+        self.state.lowest[:] = screen.NO_PRICE
+
+    def place(self, lane: int, path: int, leading: NDArray[np.float64], own: NDArray[np.float32]) -> None:
+        """The prices of one path of the group from normals made anywhere; ``path`` numbers the draws that are not among them.
+
+        ``leading`` is days 0..T × columns, ``own`` days 0..T × instruments, as in :class:`stresslab.kernels.noise.Noise`.
+        """
+        self.noise.leading[:] = leading
+        self.noise.own[: own.shape[0], : own.shape[1]] = own
+        returns.fundamental_prices(self.fundamental[lane], self.levels, self.resolved.market, self.noise, self.seed, path)
+        self.market[lane], self.rate[lane] = self.levels.market, self.levels.rate
+        self._placed(lane, path)
+
+    def end_group(self) -> None:
+        """List the accounts that any path of the group may touch."""
+        screen.list_accounts(self.facts, self.state)
+
+    def _placed(self, lane: int, path: int) -> None:
+        """What follows from the prices of a path: integers of its factor and rates, closed days, bounds."""
+        prices, closed = self.fundamental[lane], self.closed[lane]
+        self.factor_ppm[lane] = np.floor(np.exp(self.market[lane]) * PPM + 0.5)
+        rates.whole_bp(self.moved_bp[lane], self.rate[lane])
+        closures.closed_days(closed, self.resolved.closed, *self.resolved.suspensions, self.seed, path, self.factor_ppm[lane] // 100)
+        screen.guess_bounds(prices, closed, self.facts, self.bound[lane], self.state.lowest, lane)
 
     def reprice(self, lane: int, state: layout.State) -> None:
         """Give a state the rates of a path of the group, where every path has its own."""
@@ -128,16 +151,25 @@ class Runner:
 
     def run(self, lane: int, path: int) -> None:
         """Run the three columns on a path of the group; the state is left as the run with impact left it."""
-        self.lane = lane
-        self.state.counts[layout.LANE] = lane
-        self.reprice(lane, self.state)
+        self.take(lane)
         cascade.hold(self.fundamental[lane], self.facts, self.state, self.holding)
         if self.facts.terms.impact.law != liquidity.IMPACT_NONE:
             self.cascade(self.plain, path, self.plain_story)
         self.cascade(self.facts, path, self.story)
 
+    def react(self, lane: int, path: int) -> None:
+        """Run the cascade with impact alone on a path of the group."""
+        self.take(lane)
+        self.cascade(self.facts, path, self.story)
+
+    def take(self, lane: int) -> None:
+        """Turn to a path of the group."""
+        self.lane = lane
+        self.state.counts[layout.LANE] = lane
+        self.reprice(lane, self.state)
+
     def cascade(self, facts: layout.Facts, path: int, story: layout.Story) -> None:
-        """Run the cascade alone on the path drawn last."""
+        """Run the cascade alone on the path turned to last."""
         lane = self.lane
         self.state.bound[:] = self.bound[lane]
         cascade.run_path(

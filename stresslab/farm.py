@@ -89,6 +89,37 @@ def _run_distributed(
             future.release()
 
 
+@contextmanager
+def crew(shared: Resolved, workers: int = 0, scheduler: str | None = None) -> Iterator[Callable[..., list[Any]]]:
+    """Workers that hold one scenario: ``ask(function, [arguments, …])`` calls function(scenario, *arguments) for each.
+
+    Answers come in the order of the arguments, so that the number of workers changes no byte.
+    """
+    if scheduler is None and workers == 0:
+        import dask
+        import dask.threaded
+
+        def here(function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
+            # Arguments go inside a call of their own: in a graph a tuple or a text could be read as a task or a key.
+            def call(item: tuple[Any, ...]) -> Any:
+                return function(shared, *item)
+
+            graph = {f"item-{at}": (lambda item=item: call(item),) for at, item in enumerate(items)}
+            with dask.config.set(num_workers=os.cpu_count() or 1):
+                return list(dask.threaded.get(graph, list(graph)))
+
+        yield here
+        return
+    with _cluster(workers, scheduler) as client:
+        held = client.scatter(shared, broadcast=True, hash=False)
+
+        def there(function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
+            answers: list[Any] = client.gather([client.submit(function, held, *item, pure=False) for item in items])
+            return answers
+
+        yield there
+
+
 def _run_parts(
     resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, parts: int, workers: int, scheduler: str | None
 ) -> None:

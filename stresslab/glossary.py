@@ -392,6 +392,46 @@ OUTPUTS: dict[str, tuple[Measure, ...]] = {
     ),
 }
 
+def _f(name: str, en: str, zh: str, formula: str, unit: str = "ratio") -> Measure:
+    return Measure(name, pa.float64(), en, zh, unit, formula)
+
+
+_EVENT = Measure("event", _S, "event", "事件", "id", "")
+_METHOD = Measure("method", _S, "method", "方法", "id", "")
+#: Rare events of the unconditional law, in tables of their own: only a run with ``--tail`` has them.
+OUTPUTS |= {
+    "tail": (
+        _SCENARIO, _PLATFORM, _EVENT, _METHOD,
+        Measure("role", _S, "answer, or a check of it", "结果或校验", "id", ""),
+        Measure("known", pa.bool_(), "every check holds", "全部校验通过", "", ""),
+        _f("probability", "probability within the run, unconditional; null where not known", "运行期内的无条件概率（未知则为空）", "M-91"),
+        _f("error", "standard error", "标准误", "M-91"),
+        _f("low", "95% interval, low", "95%区间下限", "M-91"),
+        _f("high", "95% interval, high", "95%区间上限", "M-91"),
+        _f("relative_error", "relative standard error", "相对标准误", "M-91"),
+        _n("paths", "paths", "路径数", ""),
+        _n("paths_before", "paths of its pilots", "先导路径数", "M-92"),
+        _n("hits", "weighted paths at the event; of splitting, those kept", "事件路径数（分裂法为保留数）", "M-84"),
+        _f("effective", "effective number of paths at the event, or of repetitions", "有效路径数（或有效重复数）", "M-92"),
+        _f("largest_share", "share of the heaviest path, or repetition", "最重路径（或重复）占比", "M-92"),
+        _f("mean_ratio", "mean likelihood ratio", "似然比均值", "M-92"),
+        _f("mean_ratio_error", "its standard error", "似然比均值标准误", "M-92"),
+        _f("blind", "share of the event, as splitting found it, where the tilt hardly comes", "分裂法所见事件中倾斜几乎不到的占比", "M-90"),
+        _n("repetitions", "repetitions of splitting", "分裂法重复次数", "M-89"),
+        _n("extinct", "repetitions that did not reach the event", "未到达事件的重复次数", "M-89"),
+        _f("gain", "crude paths that one path stands for, pilots included", "相当于直接模拟路径数的倍数（含先导）", "M-92"),
+        Measure("tilt", _S, "shifts of the noise, JSON", "噪声位移（JSON）", "", ""),
+        Measure("seed", _S, "seed of its paths", "路径种子", "", ""),
+        Measure("reason", _S, "the verdict in English", "结论（英文）", "", ""),
+        Measure("reason_zh", _S, "the verdict in Chinese", "结论（中文）", "", ""),
+    ),
+    "tail_paths": (
+        _SCENARIO, _PLATFORM, _EVENT, _METHOD, _PATH,
+        Measure("hit", pa.bool_(), "the event happened", "事件发生", "", ""),
+        _f("log_ratio", "log of the likelihood ratio", "似然比对数", "M-84"),
+    ),
+}
+
 #: Days are 0 in the kernels when a thing never happened; a table shows null.
 NULL_WHEN_ZERO = ("margin_call_peak_day", "first_unpaid_day", "own_funds_exhausted_day", "failure_day")
 

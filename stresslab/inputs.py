@@ -18,6 +18,7 @@ from stresslab.scenario import Scenario, read_scenarios
 
 if TYPE_CHECKING:
     from stresslab.rating import Scale
+    from stresslab.tail import Request
 
 #: Where the book of the demo lies, as a record says it, and a market that was given as an object.
 DEMO, IN_MEMORY = "demo", "memory"
@@ -58,7 +59,7 @@ def option_faults(scheduler: str | None = None, **options: int) -> list[Fault]:
 
 def read_inputs(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None,
-    scale: Path | None, limits: Path | None, faults: list[Fault],
+    scale: Path | None, limits: Path | None, faults: list[Fault], request: Request | None = None,
 ) -> Inputs:
     """The inputs of a run; raises with the faults given and all faults found."""
     from stresslab.rating import read_scale
@@ -74,6 +75,10 @@ def read_inputs(
     if held is None or observed is None or judged is None or allowed is None:
         raise InputError(faults)
     resolved = resolve_all(held, observed, read, faults)
+    if request is not None:
+        from stresslab.tail import check_request
+
+        check_request(request, [r for r in resolved if r is not None], faults)
     if faults:
         raise InputError(faults)
     return Inputs(held, observed, read, judged, allowed, resolved)

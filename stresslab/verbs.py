@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from stresslab.ledger import Replay
     from stresslab.market.calibrate import Calibration, Short
     from stresslab.rating import Scale
+    from stresslab.tail import Request
 
 #: The scenarios of the demo, in the order of its report.
 DEMO_SCENARIOS = ("baseline", "crash-20", "crash-40", "crash-60", "rates-up-200bp", "redemption-20", "redemption-30", "severe")
@@ -120,28 +121,44 @@ def run(
     scale: Path | None = None,
     limits: Path | None = None,
     progress: Progress | None = None,
+    tail: Sequence[str] = (),
+    tail_platform: str | None = None,
+    tail_target_error: str = "10%",
+    tail_paths: int = 100_000,
 ) -> Run:
     """Run scenarios on a book and write the run's folder; a killed run goes on where it stopped.
 
     ``market`` is by default the book's own ``market.toml``. ``workers`` > 0 starts local processes,
     ``scheduler`` uses a Dask cluster, by default threads of this process do the work. ``parts`` > 0 cuts the book by accounts,
-    so that each worker holds some of them. None of these changes a byte. Raises :class:`InputError`
+    so that each worker holds some of them. None of these changes a byte.
+
+    ``tail`` names rare events, such as ``failure`` or ``deficit >= 5000000 yuan``, whose probabilities are estimated for
+    ``tail_platform``, by default for each, with a relative standard error of ``tail_target_error`` and at most ``tail_paths``
+    paths of a method; they stand in ``tail.parquet``. Raises :class:`InputError`
     with every fault of the inputs before anything is written.
     """
+    from stresslab.tail import read_request
+
     whence = {"book": place_of(book.folder if isinstance(book, Book) else book), "market": place_of_market(market)}
-    return _run(book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress)
+    faults: list[Fault] = []
+    request = read_request(tail, tail_platform, tail_target_error, tail_paths, faults)
+    return _run(
+        book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress, request,
+        faults)
 
 
 def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
     out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
-    limits: Path | None, progress: Progress | None,
+    limits: Path | None, progress: Progress | None, request: Request | None = None, faults: Sequence[Fault] = (),
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
-    faults = option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts)
-    given = read_inputs(book, scenarios, market, scale, limits, faults)
+    wrong = [*option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts), *faults]
+    given = read_inputs(book, scenarios, market, scale, limits, wrong, request)
     plan = _plan(given, paths, seed)
+    if request is not None:
+        plan["tail"] = request.plan()
     folder = record.RunFolder(out)
     if folder.open(plan):
         return Run(folder.path)
@@ -156,6 +173,11 @@ def _run(
     seconds["tables"] = time.perf_counter() - clock
     clock = time.perf_counter()
     described = _describe(plan, given)
+    if request is not None:
+        _ask_tail(folder, request, given.resolved, seed, workers, scheduler)
+        described["tail"] = plan["tail"]
+        seconds["tail"] = time.perf_counter() - clock
+        clock = time.perf_counter()
     _judge(folder, described, given.scale)
     seconds["judgement"] = time.perf_counter() - clock
     described["outputs"] = folder.outputs()
@@ -559,6 +581,20 @@ def _run_blocks(
     return found
 
 
+def _ask_tail(
+    folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, workers: int, scheduler: str | None
+) -> None:
+    """The rare events of all scenarios; their tables are those of no other run."""
+    from stresslab.tail import Search, paths_table, tail_table
+
+    asked = []
+    for one in resolved:
+        with farm.crew(one, workers, scheduler) as ask:
+            asked += [(one.scenario, q, Search(q, ask, request.target, request.paths).answer()) for q in request.questions(one, seed)]
+    record.write_table(folder.path / "tail.parquet", tail_table(asked))
+    record.write_table(folder.path / "tail_paths.parquet", paths_table(asked))
+
+
 def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) -> None:
     """Estimates, grades and report, from what the run wrote and nothing else."""
     import pandas as pd
@@ -569,6 +605,8 @@ def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) ->
     from stresslab.report import RunTables, write_html
 
     held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in _TABLES}
+    if "tail" in described:
+        held["tail"] = pd.read_parquet(folder.path / "tail.parquet")
     estimates = estimate(held["outcomes"], held["days"])
     table = pa.Table.from_pandas(estimates, glossary.schema("estimates"), preserve_index=False)
     record.write_table(folder.path / "estimates.parquet", table)

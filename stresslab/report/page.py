@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from stresslab.report import channel, pairs, pictures, sectors, tables
+from stresslab.report import channel, pairs, pictures, rare, sectors, tables
 from stresslab.report.amounts import plain
 from stresslab.report.exhibits import Figure, Table
 from stresslab.report.findings import Finding, find, headline
@@ -93,6 +93,7 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         prices=[pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
         spiral=_spiral(run, estimates, names),
         standing=standing_part(run),
+        rare=rare.table(run),
         parts=parts,
         pool=pool_part(run.record.get("pool")),
         scenarios=[_scenario(s) for s in run.scenarios],

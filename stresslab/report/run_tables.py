@@ -36,6 +36,7 @@ class RunTables:
     sectors: pd.DataFrame
     estimates: pd.DataFrame
     rating: dict[str, Any]
+    tail: pd.DataFrame | None = None  # rare events, where the run was asked for some
 
     @property
     def scenarios(self) -> list[dict[str, Any]]:
@@ -61,7 +62,8 @@ def read_run(folder: Path) -> RunTables:
         raise InputError([Fault(str(folder), rule, _AGAIN, None, "column", ", ".join(absent))])
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     rating = json.loads((folder / "rating.json").read_text(encoding="utf-8"))
-    return RunTables(record=record, rating=rating, **tables)
+    tail = pd.read_parquet(folder / "tail.parquet") if (folder / "tail.parquet").is_file() else None
+    return RunTables(record=record, rating=rating, tail=tail, **tables)
 
 
 def number(value: Any) -> float:

@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from stresslab.report import rare
 from stresslab.report.amounts import NONE, PERCENT_MOST, Estimate, MoneyScale, money_scale, percent, rounded
 from stresslab.report.exhibits import NO_CALLS
 from stresslab.report.findings import LAYERS, find, headline
@@ -51,6 +52,8 @@ def print_summary(
         console.print(table)
     for pair in pairs(run):
         console.print(Text(_say(sentence(run, pair), language, "\n")))
+    for told in rare.lines(run):
+        console.print(Text(_say(told, language, "\n")))
     findings = [find(run, estimates, platform, rating) for platform, rating in rated_platforms(run)]
     console.print()
     console.print(Text(_say(headline(findings), language), style="bold"))
