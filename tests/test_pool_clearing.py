@@ -81,6 +81,22 @@ def test_who_is_paid_just_enough_pays_in_full():
     assert (made.paid["b"], made.defaulted) == (1, ("a", "e"))
 
 
+def test_debts_that_run_in_a_circle_behind_a_senior_one():
+    """b owes c first and a behind it, a owes b, nobody owns a thing: all sink together, and nothing is paid."""
+    debts = (Debt("a", "b", 1), Debt("b", "a", 1, 2), Debt("b", "c", 1, 1))
+    assert clear(Network({}, debts)).paid == {"a": 0, "b": 0, "c": 0}
+    # With 2 from outside for b, c gets 1 and a 1, which comes back.
+    assert clear(Network({"b": 2}, debts)).paid == {"a": 1, "b": 2, "c": 0}
+    assert clear(Network({"b": F(1, 2)}, debts)).paid == {"a": 0, "b": F(1, 2), "c": 0}
+
+
+def test_a_party_at_its_boundary_is_not_drawn_below_it_by_a_class_that_ends_there():
+    """n0 has just what it owes. That n1 has less than nothing for it must not count, least of all with costs of default."""
+    debts = (Debt("n0", "n2", 2), Debt("n1", "n0", 1, 2), Debt("n1", "n2", 1, 1))
+    made = clear(Network({"n0": 2}, debts, F(1, 2), F(1, 2)))
+    assert (made.paid["n0"], made.defaulted) == (2, ("n1",))
+
+
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
     size = draw(st.integers(2, 5))

@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil, lcm
 
+from stresslab.pool.circles import strongly_connected
 from stresslab.pool.linear import solve
 
 ONE, ZERO = Fraction(1), Fraction(0)
@@ -136,23 +137,46 @@ class _State:
         """What a party is paid by the others."""
         return sum((share * self.pays(d, k, part) for d, k, share in self.debtors.get(who, ())), ZERO)
 
-    def target(self) -> dict[str, Fraction]:
-        """What the parties in default pay in their margin classes if the classes stay as they are: linear equations."""
-        n = self.network
+    def direction(self) -> tuple[dict[str, Fraction], bool]:
+        """Where the margin payments of the parties in default lead while the classes stay: a change, and whether it has no end.
+
+        The change solves x + change = (what each could pay at x + change). Parties in default that owe their margin classes
+        to one another alone lose no money among themselves: where they can pay less than they do, no solution stops them, and they
+        sink together, in the proportions in which money runs among them, until one of them meets a boundary.
+        """
         down = [who for who in self.margin if self.margin[who] is not None]
-        place = {who: i for i, who in enumerate(down)}
-        nothing = dict.fromkeys(down, ZERO)
-        matrix: list[dict[int, Fraction]] = []
-        right: list[dict[str, Fraction]] = []
-        for who in down:
-            row = {place[who]: ONE}
-            for d, k, share in self.debtors.get(who, ()):
-                if d in place and self.margin[d] == k:
-                    row[place[d]] = row.get(place[d], ZERO) - n.inside_kept * share
-            matrix.append(row)
-            senior = sum(n.owed[who][: self.margin[who]], ZERO)
-            right.append({"": n.outside_kept * n.of(who) + n.inside_kept * self.inflow(who, nothing) - senior})
-        return {who: found.get("", ZERO) for who, found in zip(down, solve(matrix, right), strict=True)}
+        flows = {who: self._margin_flows(who) for who in down}
+        slack = {who: self.part[who] - self._could_pay(who) for who in down}
+        still = dict.fromkeys(down, ZERO)
+        closed = self._closed(down) if self.network.inside_kept == 1 else []
+        for group in closed:
+            if sum((slack[who] for who in group), ZERO) > 0:
+                return still | {who: -rate for who, rate in _proportions(sorted(group), flows).items()}, True
+        free = [who for who in down if not any(who in group for group in closed)]
+        place = {who: i for i, who in enumerate(free)}
+        kept = self.network.inside_kept
+        matrix = [{place[who]: ONE} | {place[d]: -kept * share for d, share in flows[who].items() if d in place} for who in free]
+        found = solve(matrix, [{"": -slack[who]} for who in free])
+        return still | {who: row.get("", ZERO) for who, row in zip(free, found, strict=True)}, False
+
+    def _margin_flows(self, who: str) -> dict[str, Fraction]:
+        """Of what other parties in default pay in their margin classes, the share that comes to a party."""
+        out: dict[str, Fraction] = {}
+        for d, k, share in self.debtors.get(who, ()):
+            if self.margin[d] == k:
+                out[d] = out.get(d, ZERO) + share
+        return out
+
+    def _could_pay(self, who: str) -> Fraction:
+        """What a party in default could pay in its margin class with what it is paid now; below 0 if it lacks that for its seniors."""
+        n = self.network
+        return n.outside_kept * n.of(who) + n.inside_kept * self.inflow(who, self.part) - sum(n.owed[who][: self.margin[who]], ZERO)
+
+    def _closed(self, down: Sequence[str]) -> list[set[str]]:
+        """Groups of parties in default that owe their margin classes to one another alone."""
+        owes = {who: set(self.network.classes[who][k]) for who in down if (k := self.margin[who]) is not None}
+        groups = strongly_connected({who: {c for c in to if c in owes} for who, to in owes.items()})
+        return [group for group in groups if all(owes[who] <= group for who in group)]
 
     def room(self, who: str, part: Mapping[str, Fraction]) -> Fraction:
         """How far a party is from its next boundary: from failing to pay in full, or from the end of its margin class."""
@@ -188,33 +212,42 @@ def clear(network: Network, may_default: Iterable[str] | None = None) -> Cleared
     """
     state = _State(network, None if may_default is None else frozenset(may_default))
     while True:
-        target = state.target()
-        step, first = _first_boundary(state, target)
-        for who in target:
-            state.part[who] += step * (target[who] - state.part[who])
-        if not first:
-            break
-        for who in first:
+        change, endless = state.direction()
+        step, first = _first_boundary(state, change, endless)
+        for who in change:
+            state.part[who] += step * change[who]
+        # A class that ends at this very point lowers nobody any further: who else seems to cross is looked at again without it.
+        ended = [who for who in first if state.margin[who] is not None]
+        for who in ended or first:
             state.sink(who)
-    return _cleared(state)
+        if not first and not any(change.values()):
+            return _cleared(state)
 
 
-def _first_boundary(state: _State, target: Mapping[str, Fraction]) -> tuple[Fraction, list[str]]:
-    """How far payments can be lowered towards a target before somebody meets a boundary that he would cross, and who does."""
+def _first_boundary(state: _State, change: Mapping[str, Fraction], endless: bool) -> tuple[Fraction, list[str]]:
+    """How far payments can be changed before somebody meets a boundary that he would cross, and who does; the whole change if nobody."""
     step, first = ONE, list[str]()
+    end = {who: state.part[who] + change[who] for who in change}
     for who in state.margin:
         if state.margin[who] == 0 or (state.margin[who] is None and state.may is not None and who not in state.may):
             continue  # what is paid to the most senior class is never below nothing
-        there = state.room(who, target)
-        if there >= 0:
+        here, there = state.room(who, state.part), state.room(who, end)
+        if there >= 0 and not (endless and there < here):
             continue
-        here = state.room(who, state.part)
         at = here / (here - there) if here > 0 else ZERO
-        if at < step:
+        if not first or at < step:
             step, first = at, [who]
         elif at == step:
             first.append(who)
     return step, first
+
+
+def _proportions(group: list[str], flows: Mapping[str, Mapping[str, Fraction]]) -> dict[str, Fraction]:
+    """Payments in a closed group that are what its members are then paid, up to a common factor; the first one's is 1."""
+    rest = {who: i for i, who in enumerate(group[1:])}
+    matrix = [{i: ONE} | {rest[d]: -share for d, share in flows[who].items() if d in rest} for who, i in rest.items()]
+    found = solve(matrix, [{"": flows[who].get(group[0], ZERO)} for who in rest])
+    return {group[0]: ONE} | {who: found[i].get("", ZERO) for who, i in rest.items()}
 
 
 def _cleared(state: _State) -> Cleared:
