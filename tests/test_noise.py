@@ -159,7 +159,7 @@ def test_single_fma_rounds_once(a: float, b: float, c: float) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.floats(-40.0, 3.0))
 def test_exp_of_a_level(x: float) -> None:
-    """(M-53) Relative error below 1e-13, and exactly 1 at 0: a price that has not moved is the book's."""
+    """(M-52) Relative error below 1e-13, and exactly 1 at 0: a price that has not moved is the book's."""
     assert returns.exponential(np.float64(x)) == pytest.approx(math.exp(x), rel=1e-13)
     assert returns.exponential(np.float64(0.0)) == 1.0
 

@@ -95,3 +95,40 @@ def draw_leading(out: Noise, wanted: NDArray[np.uint8], seed: int, path: int) ->
             for t in range(days):
                 out.leading[t + 1, column] = out.column[used + t]
             used += width
+
+
+@kernel
+def mirror(out: Noise) -> None:
+    """Turn the noise of a path into that of its mirror image: every normal with the other sign (M-53)."""
+    for t in range(out.leading.shape[0]):
+        for column in range(out.leading.shape[1]):
+            out.leading[t, column] = -out.leading[t, column]
+    for n in range(out.flat.size):
+        out.flat[n] = -out.flat[n]
+
+
+@kernel
+def draw_mirrored(out: Noise, wanted: NDArray[np.uint8], seed: int, path: int) -> None:
+    """Fill the noise of a path of which each odd one is the mirror image of the even one before it (M-53)."""
+    draw_noise(out, wanted, seed, path - path % 2)
+    if path % 2 == 1:
+        mirror(out)
+
+
+@kernel
+def bridge(out: NDArray[np.float64], level: NDArray[np.float64], z: NDArray[np.float64], order: NDArray[np.int64]) -> None:
+    """Daily normals of a path that is built from its end inwards (M-53): the first normals say most of it.
+
+    ``order`` (days × left, day, right) is that of :func:`stresslab.points.bridge_order`; ``level`` is scratch for days 0..T, ``out``
+    has an entry per day 1..T.
+    """
+    level[0] = 0.0
+    for n in range(z.size):
+        left, day, right = order[n]
+        if n == 0:
+            level[day] = np.sqrt(np.float64(day)) * z[n]
+            continue
+        wide, near, far = np.float64(right - left), np.float64(day - left), np.float64(right - day)
+        level[day] = (far * level[left] + near * level[right]) / wide + np.sqrt(near * far / wide) * z[n]
+    for t in range(out.size):
+        out[t] = level[t + 1] - level[t]

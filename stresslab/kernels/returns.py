@@ -1,4 +1,4 @@
-"""Fundamental prices of one path from its noise (M-7, M-53).
+"""Fundamental prices of one path from its noise (M-7, M-52).
 
 Work goes over lanes of instruments, four days at a time, in four steps: market and sector, further factors, rates, and own
 noise with the price. Every loading is read once for four days, and nothing but + − × √ fma stands in a loop.
@@ -21,7 +21,7 @@ from stresslab.kernels.rates import GIVEN, RateLaw, rate_path, surprise
 
 #: A price is held at 8 times its book price, so that no integer can overflow (M-2).
 LOG_HIGHEST = math.log(8.0)
-#: What a price in ticks is multiplied by before it is rounded, so that half a tick goes up in spite of the errors of exp (M-53).
+#: What a price in ticks is multiplied by before it is rounded, so that half a tick goes up in spite of the errors of exp (M-52).
 HALF_UP = 1.0 + 1e-12
 
 #: Rows of :attr:`Levels.terms`.
@@ -103,7 +103,7 @@ _MARKET, _RATE, _SECTORS = 0, 1, 2
 
 @inlined
 def exponential(x: float) -> float:
-    """Return e^x for x between −700 and 700, relative error below 1e-13: 2^n × e^r with r = x − n ln 2 (M-53)."""
+    """Return e^x for x between −700 and 700, relative error below 1e-13: 2^n × e^r with r = x − n ln 2 (M-52)."""
     n = fma(x, _LOG2E, _MAGIC)
     r = fma(n - _MAGIC, _MINUS_LN2, x)
     p = fma(fma(fma(fma(fma(fma(fma(fma(fma(_E8, r, _E7), r, _E6), r, _E5), r, _E4), r, _E3), r, _E2), r, _E1), r, 1.0), r, 1.0)
@@ -113,7 +113,7 @@ def exponential(x: float) -> float:
 
 @inlined
 def ticks_at(level: float, price: float, lowest: float) -> float:
-    """A price of ``price`` ticks at a log level, rounded to a tick; ``lowest`` is the log level of one tick (M-53)."""
+    """A price of ``price`` ticks at a log level, rounded to a tick; ``lowest`` is the log level of one tick (M-52)."""
     ticks: float = fma(exponential(max(min(level, LOG_HIGHEST), lowest)), price, _MAGIC) - _MAGIC
     return ticks
 

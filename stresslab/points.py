@@ -1,0 +1,64 @@
+"""Leading normals from Sobol points, path by path: evenly spread where a few factors decide much (M-53).
+
+The point of a path is a function of (seed, replicate, path), so that any path can be drawn alone and in any block. Replicates are
+scrambled independently: the error of a figure is that between replicates, never one inside them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from stresslab.kernels import draws, noise, normals
+
+#: Dimensions for which direction numbers are known (Joe and Kuo 2008); what lies beyond comes from counters.
+DIMENSIONS_MOST = int(qmc.Sobol.MAXDIM)
+
+
+def bridge_order(days: int) -> NDArray[np.int64]:
+    """The days in the order in which a bridge fixes them: the last one, the middle, the middles of the halves, …; (left, day, right)."""
+    order, open_gaps = [(0, days, days)], deque([(0, days)])
+    while open_gaps:
+        left, right = open_gaps.popleft()
+        if right - left > 1:
+            day = (left + right) // 2
+            order.append((left, day, right))
+            open_gaps.extend([(left, day), (day, right)])
+    return np.array(order, np.int64)
+
+
+class SobolPoints:
+    """Scrambled Sobol points for some leading columns: the days of the first column, then those of the second, …"""
+
+    def __init__(self, days: int, columns: Sequence[int], seed: int, replicate: int = 0) -> None:
+        self.days, self.order = days, bridge_order(days)
+        self.columns = list(columns)[:DIMENSIONS_MOST // days]
+        scramble = draws.words(seed, replicate, 0, draws.STREAM_SCRAMBLES, 0)
+        self.points = qmc.Sobol(len(self.columns) * days, scramble=True, bits=32, rng=int(scramble[0]) << 32 | int(scramble[1]))
+
+    def draw(self, room: noise.Noise, wanted: NDArray[np.uint8], seed: int, path: int) -> None:
+        """Fill the noise of one path: its point in the leading columns, counters in all else."""
+        noise.draw_noise(room, wanted, seed, path)
+        for column, values in zip(self.columns, self.leading(path, path + 1)[0], strict=True):
+            room.leading[1:, column] = values
+
+    def leading(self, first: int, stop: int) -> NDArray[np.float64]:
+        """The normals of paths first..stop − 1: paths × columns × days."""
+        count, level = stop - first, np.zeros(self.days + 1)
+        self.points.reset()
+        if first:
+            self.points.fast_forward(first)
+            uniforms = self.points.random(count)
+        else:
+            # scipy warns of a first block that is no power of two; a path is the same point in any block.
+            uniforms = self.points.random(1 << (count - 1).bit_length())[:count]
+        words = np.floor(uniforms * 2.0**32).astype(np.uint32).ravel()
+        z, out = np.zeros(words.size), np.zeros((count, len(self.columns), self.days))
+        normals.fill_quantiles(z, words, np.zeros(words.size), np.zeros(words.size, np.int64))
+        for row, given in zip(out.reshape(-1, self.days), z.reshape(-1, self.days), strict=True):
+            noise.bridge(row, level, given, self.order)
+        return out
