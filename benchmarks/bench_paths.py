@@ -52,11 +52,11 @@ def ours_gbm(m: Market, paths: int) -> Draw:
         style_loading=np.ascontiguousarray(m.loading[:, 1:].T),
     )
     out = np.zeros((paths, DAYS + 1, ASSETS), np.int64)
-    level, rate = np.zeros((paths, DAYS + 1)), np.zeros((paths, DAYS + 1))
+    level, rate, found = np.zeros((paths, DAYS + 1)), np.zeros((paths, DAYS + 1)), np.zeros((paths, 3))
     levels, room, block = returns.new_levels(market), noise.new_noise(DAYS, 7, ASSETS), [0]
 
     def draw() -> Any:
-        returns.draw_prices(out, level, rate, levels, market, room, 1, block[0])
+        returns.draw_prices(out, level, rate, found, levels, market, room, 1, block[0])
         block[0] += paths
         return np.moveaxis(out[:, 1:], 0, -1) / 1_000 if told[0] else out
 

@@ -10,13 +10,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stresslab import glossary
+from stresslab.faults import Fault, InputError
 from stresslab.kernels import cascade, closures, layout, liquidity, loans, noise, rates, returns, screen
+from stresslab.kernels.laws import TOLD_ATTEMPTS, TOLD_EFFECTIVE, TOLD_FAILED
 from stresslab.resolve import Resolved
 
 PPM = 1_000_000
 #: Columns of a path that are the same for every platform.
 PATH_COLUMNS = (
     "factor_low_ppm", "basket_fundamental_low_ppm", "basket_quoted_low_ppm", "rounds_most", "rounds_limit_days", "breaker_days",
+    "candidates_effective_ppm",
 )
 DAY_COLUMNS = ("factor_ppm", "basket_fundamental_ppm", "basket_quoted_ppm", "locked")
 ACCOUNT_COLUMNS = ("called", "forced", "in_deficit", "deficit_sum_li", "sold_sum_li")
@@ -100,6 +103,7 @@ class Runner:
         self.noise = noise.new_noise(days - 1, resolved.market.wanted.size - noise.LEAD_FACTORS, stocks)
         self.levels = returns.new_levels(resolved.market)
         self.market, self.rate = np.zeros((self.group, days)), np.zeros((self.group, days))
+        self.told, self.effective_ppm = np.zeros((self.group, 3)), np.zeros(self.group, np.int64)
         self.factor_ppm = np.zeros((self.group, days), np.int64)
         self.moved_bp = np.zeros((self.group, days), np.int64)
         self.fundamental = np.zeros((self.group, days, stocks), np.int64)
@@ -111,7 +115,7 @@ class Runner:
         """Draw the prices of a group of paths, and list the accounts that any of them may touch."""
         self.begin_group()
         drawn = self.fundamental[:stop - first]
-        returns.draw_prices(drawn, self.market, self.rate, self.levels, self.resolved.market, self.noise, self.seed, first)
+        returns.draw_prices(drawn, self.market, self.rate, self.told, self.levels, self.resolved.market, self.noise, self.seed, first)
         for lane, path in enumerate(range(first, stop)):
             self._placed(lane, path)
         self.end_group()
@@ -129,7 +133,7 @@ class Runner:
         self.noise.leading[:] = leading
         self.noise.own[: own.shape[0], : own.shape[1]] = own
         returns.fundamental_prices(self.fundamental[lane], self.levels, self.resolved.market, self.noise, self.seed, path)
-        self.market[lane], self.rate[lane] = self.levels.market, self.levels.rate
+        self.market[lane], self.rate[lane], self.told[lane] = self.levels.market, self.levels.rate, self.levels.trace.told
         self._placed(lane, path)
 
     def end_group(self) -> None:
@@ -138,6 +142,7 @@ class Runner:
 
     def _placed(self, lane: int, path: int) -> None:
         """What follows from the prices of a path: integers of its factor and rates, closed days, bounds."""
+        self.effective_ppm[lane] = self.found(lane, path)
         prices, closed = self.fundamental[lane], self.closed[lane]
         self.factor_ppm[lane] = np.floor(np.exp(self.market[lane]) * PPM + 0.5)
         rates.whole_bp(self.moved_bp[lane], self.rate[lane])
@@ -148,6 +153,15 @@ class Runner:
         """Give a state the rates of a path of the group, where every path has its own."""
         if self.facts.clauses.random:
             loans.reprice(self.moved_bp[lane], self.facts, state)
+
+    def found(self, lane: int, path: int) -> int:
+        """The effective part of the candidates of a path of the group, ppm, 0 where its law needs none (M-60); refuses a path not found."""
+        told, candidates = self.told[lane], self.resolved.market.crash.guide.candidates
+        if told[TOLD_FAILED]:
+            rule = f"the crash of path {path} was not found in {told[TOLD_ATTEMPTS]:.0f} attempts"
+            way_out = "choose a milder depth, a later trough day, after = flat, or another model"
+            raise InputError([Fault(f"scenario {self.resolved.scenario}", rule, way_out, None, "market.crash")])
+        return round(told[TOLD_EFFECTIVE] / candidates * PPM) if candidates else 0
 
     def run(self, lane: int, path: int) -> None:
         """Run the three columns on a path of the group; the state is left as the run with impact left it."""
@@ -186,7 +200,7 @@ class Runner:
         fundamental = _basket_ppm(prices, self.resolved.basket)
         quoted = _basket_ppm(np.vstack([prices[:1], story.tape["quoted"][1:]]), self.resolved.basket)
         lows = (factor.min(), fundamental.min(), quoted.min(), *story.rounds)
-        for name, value in zip(PATH_COLUMNS, lows, strict=True):
+        for name, value in zip(PATH_COLUMNS, (*lows, self.effective_ppm[self.lane]), strict=True):
             block.outcomes[name][row] = value
         for name in layout.DAY.names or ():
             block.days[name][row] = story.days[name][1:]

@@ -342,6 +342,8 @@ OUTPUTS: dict[str, tuple[Measure, ...]] = {
         _n("rounds_most", "most rounds on a day", "单日最多轮数", "M-22"),
         _n("rounds_limit_days", "days that reached the round limit", "达到轮数上限的天数", "M-22"),
         _n("breaker_days", "days on which the circuit breaker ended selling", "熔断天数", "M-45"),
+        _n("candidates_effective_ppm", "effective part of a conditioned path's candidates, none where it is drawn exactly",
+           "条件路径候选的有效比例（精确抽样时为空）", "M-60", "ppm"),
     ),
     "days": (
         _SCENARIO, _PATH, _PLATFORM, _DAY, *DAY_MEASURES,
@@ -433,7 +435,7 @@ OUTPUTS |= {
 }
 
 #: Days are 0 in the kernels when a thing never happened; a table shows null.
-NULL_WHEN_ZERO = ("margin_call_peak_day", "first_unpaid_day", "own_funds_exhausted_day", "failure_day")
+NULL_WHEN_ZERO = ("candidates_effective_ppm", "margin_call_peak_day", "first_unpaid_day", "own_funds_exhausted_day", "failure_day")
 
 
 def schema(table: str) -> pa.Schema:

@@ -14,23 +14,20 @@ from numpy.typing import NDArray
 from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
 from stresslab.book.life import rates_on_debt
+from stresslab.drivers import loadings, market_terms, sector_names
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
-from stresslab.kernels import cascade, factors, layout, liquidity, noise, prices, rates, returns
+from stresslab.kernels import cascade, layout, liquidity, prices, rates, returns
 from stresslab.kernels.closures import Suspensions
-from stresslab.market.files import Loading, Market
-from stresslab.market.laws import TABLES
+from stresslab.market.files import Market
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
 from stresslab.market.volatility import DAYS_OF_YEAR
 from stresslab.repricing import (
-    LONG_END,
     UNKNOWN,
     ClauseBook,
     days_after,
     highest_shift_bp,
     layer_clause,
-    rate_law,
-    shock_bp,
     write_loans,
 )
 from stresslab.scenario import Scenario, Suspension
@@ -47,7 +44,6 @@ _IMPACTS = {
     "none": liquidity.IMPACT_NONE, "sqrt": liquidity.IMPACT_SQRT, "linear": liquidity.IMPACT_LINEAR,
     "exponential": liquidity.IMPACT_EXPONENTIAL, "almgren": liquidity.IMPACT_ALMGREN,
 }
-_SHAPES = {"gap": factors.SHAPE_GAP, "ramp": factors.SHAPE_RAMP, "bridge": factors.SHAPE_BRIDGE}
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     faults: list[Fault] = []
     stocks = book.tables["instruments"]
     rules = _board_rules(book, faults)
-    terms = _market_terms(book, rules, market, scenario, faults)
+    terms = market_terms(book, rules, market, scenario, faults)
     owner, position = _positions(book)
     loans = _loans(book, scenario, owner, position)
     _check_rates(book, scenario, loans, terms.short_rate, faults)
@@ -115,7 +111,7 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     return Resolved(
         scenario.id, facts, terms, closed_table(book, scenario, days), _suspensions(scenario), basket,
         tuple(book.tables["platforms"]["platform_id"]), tuple(book.tables["accounts"]["account_id"]),
-        tuple(stocks["instrument_id"]), tuple(_sectors(stocks)),
+        tuple(stocks["instrument_id"]), tuple(sector_names(stocks)),
     )
 
 
@@ -139,70 +135,6 @@ def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
             rule.source,
         ))
     return rules
-
-
-def _sectors(stocks: pd.DataFrame) -> list[str]:
-    return sorted(set(stocks["sector"]))
-
-
-def loadings(stocks: pd.DataFrame, market: Market) -> list[tuple[float, float, float]]:
-    """(beta, sector loading, annual volatility as a fraction) of each instrument: the market's where given, else the book's."""
-    out = []
-    for name, beta, percent in zip(stocks["instrument_id"], stocks["beta"], stocks["volatility_pct"], strict=True):
-        own = market.instruments.get(name, Loading())
-        volatility = own.volatility_pct / 100 if own.volatility_pct is not None else float(percent) / 100
-        out.append((own.beta if own.beta is not None else float(beta), own.sector, volatility))
-    return out
-
-
-def _low_volatility(book: Book, market: Market, at: int, least: float) -> Fault:
-    """The fault of an instrument whose volatility is smaller than its market and sector part (M-8)."""
-    name = book.tables["instruments"]["instrument_id"].iloc[at]
-    rule = f"must be at least {math.ceil(10_000 * least - 1e-6) / 100:g}, which market and sector alone give {name} by its beta"
-    way_out = "raise it, lower the beta, or lower the volatility of the factors in the market file"
-    if (own := market.instruments.get(name)) is not None and own.volatility_pct is not None:
-        return Fault("the market file", rule, way_out, None, f"instruments.{name}.volatility_pct", f"{own.volatility_pct:g}")
-    return book.fault("instruments", at, "volatility_pct", rule, way_out)
-
-
-def _market_terms(book: Book, rules: list[BoardRule], market: Market, scenario: Scenario, faults: list[Fault]) -> returns.MarketTerms:
-    stocks = book.tables["instruments"]
-    sectors = _sectors(stocks)
-    sector_year = np.array([market.sector_volatility_pct(s) / 100 for s in sectors])
-    factor_year = market.market.volatility_pct / 100
-    rows = loadings(stocks, market)
-    own = np.zeros(len(rows))
-    for at, (beta, loading, volatility) in enumerate(rows):
-        rest = volatility**2 - (beta * factor_year) ** 2 - (loading * sector_year[sectors.index(stocks["sector"].iloc[at])]) ** 2
-        if rest < -1e-12:
-            faults.append(_low_volatility(book, market, at, math.sqrt(volatility**2 - rest)))
-        own[at] = math.sqrt(max(rest, 0.0))
-    model = scenario.market.model or market.market.model
-    if model in TABLES and getattr(market.market, model) is None:
-        rule, way_out = f"needs a table [market.{model}] in the market file, which has none", "add it there, or choose another model"
-        faults.append(Fault(f"scenario {scenario.id}", rule, way_out, None, "market.model", model))
-    day = 0.0 if model == "deterministic" else scenario.market.volatility_multiplier / math.sqrt(DAYS_OF_YEAR)
-    short_rate = rate_law(scenario, market, faults)
-    law = factors.FactorLaw(
-        factors.LAW_GBM, factor_year * day, 0.0 if model == "deterministic" else market.market.drift_pct / 100 / DAYS_OF_YEAR)
-    wanted = np.zeros(noise.LEAD_FACTORS + len(sectors), np.uint8)
-    wanted[noise.LEAD_MARKET] = law.sd > 0
-    wanted[noise.LEAD_RATE] = short_rate.model != rates.RATE_GIVEN
-    wanted[noise.LEAD_FACTORS:] = sector_year > 0
-    return returns.MarketTerms(
-        price=stocks["price_li"].to_numpy(np.int64), tick=np.array([r.tick_li for r in rules], np.int64),
-        beta=np.array([r[0] for r in rows]), sector=np.array([sectors.index(s) for s in stocks["sector"]], np.int64),
-        sector_loading=np.array([r[1] for r in rows]), own_sd=own * day,
-        rate_beta=given(stocks, "rate_beta", 0.0).to_numpy(np.float64), sector_sd=sector_year * day, law=law, crash=_crash(scenario),
-        wanted=wanted, rate_shock=shock_bp(scenario.rates, scenario.days, LONG_END) / 10_000, short_rate=short_rate,
-    )
-
-
-def _crash(scenario: Scenario) -> factors.Crash:
-    crash = scenario.market.crash
-    if crash is None:
-        return factors.Crash(factors.SHAPE_NONE, 0, 0.0, False)
-    return factors.Crash(_SHAPES[crash.shape], crash.trough_day, math.log(1.0 - crash.depth_pct / 100), crash.after == "flat")
 
 
 def _check_rates(book: Book, scenario: Scenario, loans: _Loans, law: rates.RateLaw, faults: list[Fault]) -> None:

@@ -34,7 +34,7 @@ from queue import SimpleQueue
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("stresslab/kernels")
 #: Draws and returns have laws of their own that tests hold to published words and moments; a layout has no rules.
-SPARED = {"__init__.py", "draws.py", "factors.py", "layout.py", "noise.py", "rates.py", "returns.py"}
+SPARED = {"__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "laws.py", "layout.py", "noise.py", "rates.py", "returns.py"}
 JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
 COPIED = ("stresslab", "tests", "scenarios", "pyproject.toml")
 KILLERS = (

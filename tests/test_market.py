@@ -36,7 +36,9 @@ from stresslab.kernels.factors import (
     SHAPE_RAMP,
     Crash,
     FactorLaw,
+    Trace,
     factor_path,
+    new_trace,
 )
 from stresslab.kernels.returns import MarketTerms
 from stresslab.market import (
@@ -78,16 +80,16 @@ def room_of(m: MarketTerms) -> noise.Noise:
 
 
 @kernel
-def many_factors(out: F64, m: MarketTerms, room: noise.Noise, seed: int) -> None:
+def many_factors(out: F64, trace: Trace, m: MarketTerms, room: noise.Noise, seed: int) -> None:
     """Fill each row of ``out`` with the factor's path of that number."""
     for path in range(out.shape[0]):
         noise.draw_noise(room, m.wanted, seed, path)
-        factor_path(out[path], m.law, m.crash, room.leading, seed, path)
+        factor_path(out[path], trace, m.law, m.crash, room.leading, seed, path)
 
 
 def factors(m: MarketTerms, paths: int, seed: int = 1) -> F64:
     out = np.zeros((paths, m.rate_shock.size))
-    many_factors(out, m, room_of(m), seed)
+    many_factors(out, new_trace(m.rate_shock.size - 1), m, room_of(m), seed)
     return out
 
 
@@ -118,7 +120,7 @@ def test_the_factor_stands_on_its_depth_on_the_trough_day(
     m = crash(20, shape, depth_bp / 10_000, trough, flat=flat, sd=0.05, drift=0.001)
     out, room = np.zeros(21), room_of(m)
     noise.draw_noise(room, m.wanted, seed, path)
-    factor_path(out, m.law, m.crash, room.leading, seed, path)
+    factor_path(out, new_trace(20), m.law, m.crash, room.leading, seed, path)
     assert out[0] == 0.0
     assert out[trough] == m.crash.log_depth == math.log(1 - depth_bp / 10_000)
 

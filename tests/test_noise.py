@@ -180,7 +180,7 @@ def prices(m: returns.MarketTerms, seed: int, first: int, paths: int) -> tuple[N
     days = m.rate_shock.size - 1
     room = noise.new_noise(days, m.wanted.size - noise.LEAD_FACTORS, m.price.size)
     out = np.zeros((paths, days + 1, m.price.size), np.int64)
-    returns.draw_prices(out, np.zeros((paths, days + 1)), np.zeros((paths, days + 1)), returns.new_levels(m), m, room, seed, first)
+    returns.draw_prices(out, *np.zeros((2, paths, days + 1)), np.zeros((paths, 3)), returns.new_levels(m), m, room, seed, first)
     return out, room
 
 

@@ -1,57 +1,82 @@
-"""The market factor of one path: its law, and the crash that it is conditioned on (M-8 to M-10)."""
+"""The market factor of one path: free, conditioned on a crash, or on levels that are given (M-8 to M-10, M-55 to M-62)."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.kernels import kernel
-from stresslab.kernels.noise import LEAD_MARKET
+from stresslab.kernels.crash import (
+    DRAWDOWN,
+    MINIMUM,
+    SHAPE_BRIDGE,
+    SHAPE_GAP,
+    SHAPE_NONE,
+    SHAPE_PATH,
+    SHAPE_RAMP,
+    TERMINAL,
+    Crash,
+    exact_days,
+    free_days,
+    held_days,
+    shaped_days,
+)
+from stresslab.kernels.guided import guided_days
+from stresslab.kernels.laws import LAW_GBM, TOLD_FAILED, FactorLaw, Trace, begin, new_trace
+from stresslab.kernels.noise import Noise, draw_noise
 
-SHAPE_NONE = 0
-SHAPE_GAP = 1
-SHAPE_RAMP = 2
-SHAPE_BRIDGE = 3
-
-LAW_GBM = 0
-
-
-class FactorLaw(NamedTuple):
-    """The law of the market factor's daily log returns; unused entries are zero."""
-
-    model: int
-    sd: float  # daily, the scenario's multiplier included; total where the law has parts
-    drift: float  # of the log, a day
-
-
-class Crash(NamedTuple):
-    """The crash that a path is conditioned on."""
-
-    shape: int
-    trough_day: int
-    log_depth: float  # ln(1 - d), 0 without a crash
-    flat_after: bool
+__all__ = [
+    "DRAWDOWN", "LAW_GBM", "MINIMUM", "SHAPE_BRIDGE", "SHAPE_GAP", "SHAPE_NONE", "SHAPE_PATH", "SHAPE_RAMP", "TERMINAL", "Crash",
+    "FactorLaw", "Trace", "factor_path", "new_trace", "try_paths",
+]
 
 
 @kernel
-def factor_path(out: NDArray[np.float64], law: FactorLaw, crash: Crash, leading: NDArray[np.float64], seed: int, path: int) -> None:
-    """Fill ``out`` (days 0..T) with the log level of the market factor, conditioned on the crash (M-8, M-9)."""
+def factor_path(
+    out: NDArray[np.float64], trace: Trace, law: FactorLaw, crash: Crash, leading: NDArray[np.float64], seed: int, path: int
+) -> None:
+    """Fill ``out`` (days 0..T) with the log level of the market factor under its law and crash.
+
+    A path that no attempt meets is filled with NaN, and says so in ``trace.told``: nothing may be made of it.
+    """
+    days, k = out.size - 1, crash.trough_day
+    trace.told[:] = 0.0
     out[0] = 0.0
-    days = out.size - 1
-    for t in range(1, days + 1):
-        out[t] = out[t - 1] + law.drift + law.sd * leading[t, LEAD_MARKET]
+    begin(law, trace)
     if crash.shape == SHAPE_NONE:
+        free_days(out, 1, days, law, trace, leading)
         return
-    k = crash.trough_day
-    free_at_trough = out[k]
-    for t in range(k + 1, days + 1):
-        out[t] = crash.log_depth if crash.flat_after else out[t] - free_at_trough + crash.log_depth
-    for t in range(1, k):
-        if crash.shape == SHAPE_RAMP:
-            out[t] = math.log(1.0 - (1.0 - math.exp(crash.log_depth)) * t / k)
-        elif crash.shape == SHAPE_BRIDGE:
-            out[t] = out[t] + (t / k) * (crash.log_depth - free_at_trough)
-    out[k] = crash.log_depth
+    done = k
+    if crash.shape != SHAPE_BRIDGE:
+        shaped_days(out, crash, law, trace, leading, seed, path)
+    elif crash.guide.candidates > 0:
+        done = guided_days(out, crash, law, trace, leading, seed, path)
+    else:
+        done = exact_days(out, crash, law, trace, leading, seed, path)
+    if crash.flat_after:
+        out[k + 1:] = out[k]
+    elif done == k and trace.told[TOLD_FAILED] == 0.0:
+        if crash.shape == SHAPE_PATH or crash.definition == TERMINAL:
+            free_days(out, k + 1, days, law, trace, leading)
+        else:
+            held_days(out, k + 1, days, 0.0, crash, law, trace, leading, seed, path)
+    if trace.told[TOLD_FAILED] != 0.0:
+        out[:] = math.nan
+
+
+@kernel
+def try_paths(
+    told: NDArray[np.float64], out: NDArray[np.float64], trace: Trace, law: FactorLaw, crash: Crash, room: Noise,
+    wanted: NDArray[np.uint8],
+) -> None:
+    """Draw the first paths of seed 0 and keep how each was found; the first failure ends it."""
+    for path in range(told.shape[0]):
+        draw_noise(room, wanted, 0, path)
+        factor_path(out, trace, law, crash, room.leading, 0, path)
+        for at in range(told.shape[1]):
+            told[path, at] = trace.told[at]
+        if trace.told[TOLD_FAILED] != 0.0:
+            told[path + 1:, TOLD_FAILED] = 1.0
+            return

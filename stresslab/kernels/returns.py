@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from stresslab.kernels import inlined, kernel
 from stresslab.kernels.factors import Crash, FactorLaw, factor_path
 from stresslab.kernels.lanes import fma, lanes
-from stresslab.kernels.noise import DAYS_AT_ONCE, LANES, LEAD_FACTORS, Noise, draw_noise, padded
+from stresslab.kernels.laws import Trace, new_trace
+from stresslab.kernels.noise import DAYS_AT_ONCE, LANES, LEAD_FACTORS, Noise, draw_noise, new_noise, padded
 from stresslab.kernels.normals import aligned
 from stresslab.kernels.rates import GIVEN, RateLaw, rate_path, surprise
+from stresslab.kernels.tails import Tails, is_shaped, shape_noise
 
 #: A price is held at 8 times its book price, so that no integer can overflow (M-2).
 LOG_HIGHEST = math.log(8.0)
@@ -57,6 +59,7 @@ class MarketTerms(NamedTuple):
     rate_shock: NDArray[np.float64]  # one entry per day 0..T: the scenario's part of Δr, a fraction (M-76)
     short_rate: RateLaw = GIVEN
     style_loading: NDArray[np.float64] = np.zeros((0, 0))  # further factors × instruments, their daily deviation in it
+    tails: Tails = Tails()
 
 
 class Levels(NamedTuple):
@@ -72,6 +75,8 @@ class Levels(NamedTuple):
     own: NDArray[np.float64]  # instruments: the log level of own noise
     quote: NDArray[np.int64]  # four days × instruments, 厘
     rate: NDArray[np.float64]  # days 0..T: the short rate, a fraction; zeros where rates are given
+    trace: Trace  # what the market's law remembers, and how a conditioned path was found
+    shaped: Noise  # noise with its tails, where it has any
 
 
 def new_levels(m: MarketTerms) -> Levels:
@@ -89,11 +94,13 @@ def new_levels(m: MarketTerms) -> Levels:
     loading = aligned((padded(1 + styles, 4) if styles else 0, width))
     if styles:
         loading[0, :count], loading[1:1 + styles, :count] = m.beta, m.style_loading
+    room = new_noise(m.rate_shock.size - 1, m.wanted.size - LEAD_FACTORS, count) if is_shaped(m.tails, m.law) else new_noise(0, 0, 0)
     return Levels(
         market=np.zeros(m.rate_shock.size), factors=np.zeros((days, _SECTORS + m.sector_sd.size)),
         styles=np.zeros((days, max(4, loading.shape[0]))),
         terms=terms, sector=sector, loading=loading, level=aligned((DAYS_AT_ONCE, width)), own=aligned(width),
         quote=aligned((DAYS_AT_ONCE, width), np.int64), rate=np.zeros(m.rate_shock.size),
+        trace=new_trace(m.rate_shock.size - 1), shaped=room,
     )
 
 
@@ -215,10 +222,8 @@ def _quotes(
 
 
 @kernel
-def factor_levels(levels: Levels, m: MarketTerms, leading: NDArray[np.float64], seed: int, path: int) -> None:
-    """Fill the log levels of market, rates, sectors and further factors of a path; days beyond the last are left at zero."""
-    factor_path(levels.market, m.law, m.crash, leading, seed, path)
-    rate_path(levels.rate, m.short_rate, leading)
+def factor_levels(levels: Levels, m: MarketTerms, leading: NDArray[np.float64]) -> None:
+    """Fill the log levels of sectors and further factors beside market and rates; days beyond the last are left at zero."""
     sectors, styles, f, g = m.sector_sd.size, m.style_loading.shape[0], levels.factors, levels.styles
     for t in range(1, levels.market.size):
         f[t, _MARKET] = levels.market[t]
@@ -233,7 +238,12 @@ def factor_levels(levels: Levels, m: MarketTerms, leading: NDArray[np.float64], 
 @kernel
 def fundamental_prices(out: NDArray[np.int64], levels: Levels, m: MarketTerms, noise: Noise, seed: int, path: int) -> None:
     """Fill ``out`` (days 0..T × instruments, 厘) with fundamental prices, ``levels`` with log levels and the rate."""
-    factor_levels(levels, m, noise.leading, seed, path)
+    factor_path(levels.market, levels.trace, m.law, m.crash, noise.leading, seed, path)
+    rate_path(levels.rate, m.short_rate, noise.leading)
+    if is_shaped(m.tails, m.law):
+        shape_noise(levels.shaped, m.tails, m.law, levels.market, levels.trace, m.sector_sd, noise)
+        noise = levels.shaped
+    factor_levels(levels, m, noise.leading)
     count, days, level = m.price.size, levels.market.size, levels.level
     levels.own[:] = 0.0
     for i in range(count):
@@ -264,13 +274,18 @@ def fundamental_prices(out: NDArray[np.int64], levels: Levels, m: MarketTerms, n
 
 @kernel
 def draw_prices(
-    out: NDArray[np.int64], market: NDArray[np.float64], rate: NDArray[np.float64], levels: Levels, m: MarketTerms, room: Noise, seed: int,
-    first: int,
+    out: NDArray[np.int64], market: NDArray[np.float64], rate: NDArray[np.float64], told: NDArray[np.float64], levels: Levels,
+    m: MarketTerms, room: Noise, seed: int, first: int,
 ) -> None:
-    """Fill ``out`` (paths × days 0..T × instruments, 厘), ``market`` and ``rate`` (paths × days 0..T) from path ``first`` on."""
+    """Fill ``out`` (paths × days 0..T × instruments, 厘), ``market`` and ``rate`` (paths × days 0..T) from path ``first`` on.
+
+    ``told`` (paths × 3) says how each conditioned path was found.
+    """
     for lane in range(out.shape[0]):
         draw_noise(room, m.wanted, seed, first + lane)
         fundamental_prices(out[lane], levels, m, room, seed, first + lane)
         for t in range(levels.market.size):
             market[lane, t] = levels.market[t]
             rate[lane, t] = levels.rate[t]
+        for at in range(told.shape[1]):
+            told[lane, at] = levels.trace.told[at]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, Strict, field_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, Strict, field_serializer
 
 Model = Literal["gbm", "jump", "heston", "garch", "regime", "bootstrap", "deterministic"]
 #: Models that need a table of their own name below [market].
@@ -107,10 +107,16 @@ class Regime(Table):
         return stationary_law(np.array(self.transition))
 
 
+def _beside(value: str) -> str:
+    if not value.endswith(".csv") or "/" in value or "\\" in value:
+        raise ValueError("must be the name of a CSV file beside the market file; write it without a folder, ending in .csv")
+    return value
+
+
 class Bootstrap(Table):
     """The stationary block bootstrap of a file of daily factor returns beside ``market.toml`` (M-59)."""
 
-    file: str = Field(min_length=1, pattern=r"^[^/\\]+\.csv$")
+    file: Annotated[str, AfterValidator(_beside)]
     mean_block_days: Number = Field(ge=1, le=1000)
     source: str | None = Field(default=None, min_length=1)
 

@@ -573,9 +573,9 @@ LIMITS: tuple[Phrase, ...] = (
         "不模拟账户权益的提取；自由现金与投资者资金的兑付予以模拟。",
     ),
     Phrase(
-        "A crash is defined as terminal: the market factor stands at the stated depth on the trough day. "
-        "Minimum and drawdown definitions are other events and are not offered.",
-        "暴跌采用“终点”定义：市场因子在谷底日处于设定深度。“最低点”与“回撤”定义是不同的事件，未提供。",
+        "A crash is one of three events, as each scenario says: the factor's level on the trough day (terminal), its lowest close "
+        "of the run (minimum), or its fall from the running peak (drawdown). The same depth is not equally likely under them.",
+        "暴跌为三种事件之一，由各情景说明：谷底日水平（终点）、全程最低收盘（最低点）或自前期高点的跌幅（回撤）。同一深度在三种定义下可能性不同。",
     ),
     Phrase(
         "Natural buyers and the turnover that takes forced sales are assumptions of the scenario: no other seller and no trader who "
@@ -583,9 +583,9 @@ LIMITS: tuple[Phrase, ...] = (
         "自然买盘与可承接强平的成交量为情景假设；不模拟其他卖方，也不模拟会作出反应的交易者。",
     ),
     Phrase(
-        "Factors and own noise are Gaussian or absent. The book is static: no new loans, no voluntary "
-        "repayments, no action by the platform beyond its contracts.",
-        "因子与个股噪声为正态或不存在。账簿静态：无新增融资，无主动还款，平台除合同外不采取行动。",
+        "Between jumps, regimes and variances that move, a day of the factor is Gaussian or Student-t, and so is own noise. "
+        "The book is static: no new loans, no voluntary repayments, no action by the platform beyond its contracts.",
+        "除跳跃、状态与波动变化外，因子与个股噪声单日为正态或 Student-t 分布。账簿静态：无新增融资，无主动还款，平台除合同外不采取行动。",
     ),
     Phrase(
         "Clients answer a margin call in full or not at all; recourse against a client after a deficit is zero.",

@@ -16,7 +16,7 @@ from stresslab.report.exhibits import Figure, Table
 from stresslab.report.findings import Finding, find, headline
 from stresslab.report.method import ASSUMPTIONS, FORMULAS, GLOSSARY, LIMITS, PROVISIONAL
 from stresslab.report.parameters import parameters
-from stresslab.report.phrase import Language, Phrase, phrase_of, same
+from stresslab.report.phrase import Language, Phrase, join, phrase_of, same
 from stresslab.report.pool import pool_part
 from stresslab.report.run_tables import (
     ALL,
@@ -207,6 +207,8 @@ def _facts(run: RunTables) -> list[tuple[Phrase, Phrase]]:
             ).fill(paths=f"{record['paths']:,}", s=len(run.scenarios), seed=record["seed"]),
         ),
     ]
+    if led := effective(run):
+        facts.append((Phrase("Candidates of conditioned paths", "条件路径的候选"), join(led, "; ", "；")))
     if scale:
         title = Phrase(
             str(scale.get("title") or "—"), str(scale.get("title_zh") or scale.get("title") or "—")
@@ -215,6 +217,17 @@ def _facts(run: RunTables) -> list[tuple[Phrase, Phrase]]:
             title = Phrase(f"{title.en} (provisional)", f"{title.zh}（暂定）")
         facts.append((Phrase("Rating scale", "评级标尺"), title))
     return facts
+
+
+def effective(run: RunTables) -> list[Phrase]:
+    """How many of a path's candidates count, by scenario, where its law led them to the crash (M-60): mean and smallest."""
+    found = []
+    for scenario in run.scenarios:
+        part = run.outcomes[run.outcomes["scenario"] == scenario["id"]]["candidates_effective_ppm"].dropna()
+        if len(part):
+            said = Phrase("{id}: {mean}% effective on average, {least}% on the worst path", "{id}：平均有效{mean}%，最差路径{least}%")
+            found.append(said.fill(id=scenario["id"], mean=f"{part.mean() / 1e4:.0f}", least=f"{part.min() / 1e4:.0f}"))
+    return found
 
 
 def _scenario(scenario: dict[str, Any]) -> tuple[Phrase, Phrase, Phrase]:
