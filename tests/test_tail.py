@@ -312,8 +312,8 @@ def test_no_lean_is_the_law_itself() -> None:
 # Honest answers
 
 
-def check_coverage(monkeypatch: pytest.MonkeyPatch, kind: str, runs: int, low: float, high: float) -> None:
-    answers = [toy_search(monkeypatch, kind, 10_000 + k) for k in range(runs)]
+def check_coverage(monkeypatch: pytest.MonkeyPatch, kind: str, first: int, runs: int, low: float, high: float) -> None:
+    answers = [toy_search(monkeypatch, kind, first + k) for k in range(runs)]
     known = [a.chosen for a in answers if a.known]
     assert len(known) >= 0.85 * runs
     inside = [e.low <= TRUTH[kind] <= e.high for e in known]
@@ -323,13 +323,13 @@ def check_coverage(monkeypatch: pytest.MonkeyPatch, kind: str, runs: int, low: f
 @pytest.mark.parametrize("kind", list(JUDGES))
 def test_intervals_cover_the_truth(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     # Of 30 intervals of 95%, fewer than 25 cover with a chance below 1%.
-    check_coverage(monkeypatch, kind, 30, 25 / 30, 1.0)
+    check_coverage(monkeypatch, kind, 20_000, 30, 25 / 30, 1.0)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", list(JUDGES))
 def test_intervals_cover_the_truth_on_500_repetitions(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    check_coverage(monkeypatch, kind, 500, 0.92, 0.98)
+    check_coverage(monkeypatch, kind, 10_000, 500, 0.92, 0.98)
 
 
 def test_a_tilt_that_is_blind_to_a_name_is_found_out() -> None:
