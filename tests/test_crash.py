@@ -163,9 +163,17 @@ def brute(law: FactorLaw, definition: int, window: float, paths: int) -> F64:
     return np.concatenate(kept)
 
 
-def assert_like_brute_force(name: str, definition: int, paths: int, crude: int, window: float) -> None:
+def misled(fall: Crash) -> Crash:
+    """Return a crash whose guide says half of what a day is worth, and leans to high ones, with more candidates."""
+    table = 0.5 * fall.guide.log_worth + 8.0 * np.arange(fall.guide.log_worth.shape[1])[None, :, None] * fall.guide.height[1]
+    return fall._replace(guide=fall.guide._replace(log_worth=table, candidates=256))
+
+
+def assert_like_brute_force(
+    name: str, definition: int, paths: int, crude: int, window: float, change: Callable[[Crash], Crash] = lambda fall: fall
+) -> None:
     law = LAWS[name]()
-    fall = crash(law, DAYS, TROUGH, DEPTH, definition)
+    fall = change(crash(law, DAYS, TROUGH, DEPTH, definition))
     paths = paths if law.model in (LAW_GBM, LAW_CHAIN) else paths // 2
     led, happened = Sample(law, DAYS, paths, fall).level, brute(law, definition, window, crude)
     assert len(happened) > 200
@@ -181,6 +189,18 @@ def assert_like_brute_force(name: str, definition: int, paths: int, crude: int, 
 def test_conditioned_paths_are_those_that_happen_to_crash(name: str, definition: str) -> None:
     """(M-60) Means of eight functions of the path; 3.5 errors, as 168 means are compared."""
     assert_like_brute_force(name, DEFINITIONS[definition], 4_000, 400_000, 0.002)
+
+
+@compiled_only
+@pytest.mark.parametrize(("name", "definition"), [("garch", TERMINAL), ("garch t", MINIMUM), ("heston", TERMINAL)])
+def test_a_guide_that_misleads_costs_candidates_and_moves_nothing(name: str, definition: int) -> None:
+    """(M-60) Weights put right what a wrong table did: the same law, from fewer effective candidates."""
+    law = LAWS[name]()
+    fall = crash(law, DAYS, TROUGH, DEPTH, definition)
+    parts = [Sample(law, DAYS, 60, f).told[:, TOLD_EFFECTIVE].mean() / f.guide.candidates for f in (fall, misled(fall))]
+    assert parts[1] < 0.7 * parts[0]
+    assert parts[1] * 256 > 20
+    assert_like_brute_force(name, definition, 3_000, 400_000, 0.002, misled)
 
 
 @compiled_only
