@@ -23,7 +23,7 @@ from rich.console import Console
 from worlds import hand_world, worlds
 
 import stresslab as sl
-from stresslab import engine, ledger, record, retrace, verbs
+from stresslab import engine, inputs, ledger, record, retrace, verbs
 from stresslab.book import demo_book
 from stresslab.kernels import cascade, layout
 from stresslab.kernels import ledger as kinds
@@ -423,7 +423,8 @@ def test_a_run_of_a_book_in_memory_needs_it_again(tmp_path: Path) -> None:
 
 
 def test_a_demo_knows_its_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "demo_book", lambda: demo_book(40))
+    for room in (verbs, inputs):  # the demo is made in one, found again in the other
+        monkeypatch.setattr(room, "demo_book", lambda: demo_book(40))
     monkeypatch.setattr(verbs, "DEMO_SCENARIOS", ("crash-40",))
     run = sl.demo(tmp_path / "demo", paths=1)
     assert (run.record["machine"]["book"], run.record["machine"]["market"]) == ("demo", None)

@@ -57,7 +57,9 @@ def exhibits(html: str) -> list[str]:
 
 
 def test_every_table_of_results_names_the_law_and_the_opposing_flow():
-    blocks = exhibits(page())
+    # What is read from the book alone met no market.
+    simulated = re.sub(r'<section id="(?:standing|pool)">.*?</section>', "", page(), flags=re.S)
+    blocks = exhibits(simulated)
     assert len(blocks) > 15
     for block in blocks:
         result = 'class="parameters"' not in block

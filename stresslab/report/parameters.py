@@ -42,6 +42,8 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("rates", "long_days", Phrase("Reset period of the long end, days", "长端重定价周期（日）"), ""),
     ("rates", "day", Phrase("Rate shock, day", "利率冲击日"), ""),
     ("rates", "over_days", Phrase("Rate shock, over days", "利率冲击持续日数"), ""),
+    ("rates.path", "from_date", Phrase("Path of rates, from", "利率路径起始"), ""),
+    ("rates.path", "to_date", Phrase("Path of rates, to", "利率路径结束"), ""),
     ("rates.path", "shift_pct", Phrase("Rates above the book's date, by day", "各日利率较账簿日的变动"), "%"),
     ("rates", "model", Phrase("Short rate", "短期利率"), ""),
     ("rates.law", "model", Phrase("Law of the short rate", "短期利率模型"), ""),
