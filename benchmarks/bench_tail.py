@@ -1,6 +1,6 @@
 """Rare events against crude Monte Carlo on the real cascade, at equal CPU time, pilots included: one JSON line for each measurement.
 
-    python benchmarks/bench_tail.py [--runs 4] [--paths 20000]
+    python benchmarks/bench_tail.py [--runs 2] [--paths 60000]
 
 Gain = (variance of crude Monte Carlo in the CPU time that one run of the method took) / (variance of the method). The variance
 of the method is the square of the error that it reports, averaged over runs; beside it stand the scatter of the runs themselves
@@ -101,8 +101,8 @@ def measure(resolved: Resolved, named: dict[str, Any], text: str, shifts: tuple[
 def main() -> None:
     """The table."""
     options = argparse.ArgumentParser()
-    options.add_argument("--runs", type=int, default=4)
-    options.add_argument("--paths", type=int, default=20_000)
+    options.add_argument("--runs", type=int, default=2)
+    options.add_argument("--paths", type=int, default=60_000)
     options.add_argument("--case", type=int, default=-1, help="one of the cases alone")
     chosen = options.parse_args()
     for at, (kind, cushion, events, shifts) in enumerate(CASES):
