@@ -181,7 +181,7 @@ def _account(world: World, n: int, facts: layout.Facts, state: layout.State) -> 
         return rest | {"shares": [q["shares"] for q in a["positions"]]}
     now, tally, fact = state.account[j], state.tally[j], state.fact[j]
     return {
-        "called": int(tally.calls), "forced": int(now.forced_day > 0), "deficit_li": int(tally.deficit), "sold_li": int(tally.sold),
+        "called": int(now.calls), "forced": int(now.forced_day > 0), "deficit_li": int(tally.deficit), "sold_li": int(tally.sold),
         "cash_li": int(now.cash), "debt_li": int(now.debt),
         "shares": [int(x) for x in state.position["shares"][int(fact.first): int(fact.last)]],
     }

@@ -10,9 +10,11 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -49,3 +51,31 @@ def inlined(function: F) -> F:
     """
     compiled: F = numba.njit(nogil=True, cache=True, fastmath=False, forceinline=True, error_model="numpy", _nrt=False)(function)
     return compiled
+
+
+def _fetch_in_compiled_code(typing: Any, array: Any, index: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind = signature.args[0]
+        items = context.make_array(kind)(context, builder, given[0])
+        at = context.cast(builder, given[1], signature.args[1], types.intp)
+        item = cgutils.get_item_pointer(context, builder, kind, items, [at], wraparound=False)
+        place = builder.bitcast(item, cgutils.voidptr_t)
+        ir, number = cgutils.ir, cgutils.int32_t  # llvmlite, by numba's own name for it
+        to_fetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], ir.FunctionType(
+            ir.VoidType(), [place.type, number, number, number]))
+        builder.call(to_fetch, [place, number(0), number(3), number(1)])  # to read, into all caches, data
+        return context.get_dummy_value()
+
+    return types.void(array, index), code
+
+
+def fetch(array: Any, index: Any) -> None:
+    """Ask the processor to bring an entry of an array into its cache; changes nothing but the speed.
+
+    Loops over lists of accounts wait for memory most of the time: which account comes next is known, but only from the
+    list. Asking a few accounts ahead took a third off the time of a path.
+    """
+
+
+if not numba.config.DISABLE_JIT:
+    fetch = intrinsic(_fetch_in_compiled_code)

@@ -24,10 +24,16 @@ def interest(balance: int, rate_bp: int, days: int, carry: int) -> tuple[int, in
 @kernel
 def charge_of(day: int, debt: int, carry: int, fact: Record, rates: Rates) -> tuple[int, int]:
     """The interest of a day on an account's debt, and the remainder carried (M-11, M-12)."""
+    return interest(debt, rate_of(day, fact, rates), rates.calendar[day] - rates.calendar[day - 1], carry)
+
+
+@kernel
+def rate_of(day: int, fact: Record, rates: Rates) -> int:
+    """The rate of a loan on a day, bp (M-11)."""
     rate = np.int64(fact.rate_bp)
     if day >= fact.floats_from:
         rate = max(np.int64(0), min(np.int64(fact.rate_most_bp), rate + rates.shift[fact.clause, day]))
-    return interest(debt, rate, rates.calendar[day] - rates.calendar[day - 1], carry)  # type: ignore[arg-type]
+    return rate  # type: ignore[return-value]
 
 
 @kernel

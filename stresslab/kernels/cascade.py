@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stresslab.kernels import kernel
+from stresslab.kernels import fetch, kernel
 from stresslab.kernels.accounts import (
     answer,
     batch_of,
     call,
-    charge_of,
     has_shares,
     need,
     repay,
@@ -33,6 +32,8 @@ from stresslab.kernels.layout import (
     LANE,
     LISTED,
     LIVE,
+    LOOK,
+    NEAR,
     SCHEDULE,
     SELLERS,
     SERVED,
@@ -76,17 +77,24 @@ from stresslab.kernels.ledger import (
 )
 from stresslab.kernels.liquidity import IMPACT_NONE, fall, fill, lasting_bp, price_after, share_up
 from stresslab.kernels.live import (
+    AHEAD,
+    arm,
     begin_accounts,
+    charge_movers,
+    debt_at_most,
     enliven_platform,
+    list_visits,
+    list_wanting,
     look_again,
     look_tomorrow,
     move,
-    roll,
+    pass_over,
+    refresh,
     watch,
 )
 from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
-from stresslab.kernels.screen import ALL_LANES, lane_of, on_path, prepare, span_of
+from stresslab.kernels.screen import lane_of, on_path, prepare, span_of
 
 PPM = 1_000_000
 #: Relative slack of the screen in `respond`: far above the error of its three float operations.
@@ -132,10 +140,6 @@ def begin(f: Facts, s: State) -> None:
         stock.keep = PPB
         stock.gap = quote.demand = quote.filled = 0
         quote.lot, quote.min_order, quote.cost_bp = fact.lot, fact.min_order, fact.cost_bp
-    for day in range(f.terms.calendar.size):
-        for p in range(f.platform.size):
-            s.course[day, p].interest = s.schedule[day, p].interest
-            s.course[day, p].line = s.schedule[day, p].line
     begin_accounts(f, s)
 
 
@@ -225,36 +229,45 @@ def break_off(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
 def open_accounts(
     day: int, path: int, seed: int, fundamental: I64, fall_bp: int, f: Facts, s: State, story: Story
 ) -> None:
-    """Accrue, mark, measure and call every account that must be looked at, in one pass (M-12, M-19, M-20)."""
-    # Arrays are taken out of the bundles once: inside a loop each extraction would cost.
-    facts, accounts, lenders, needs, live, look, today = s.fact, s.account, s.platform, s.need, s.live, s.look, s.visits
-    held, quotes, tally, terms, looked, outcome = s.position, s.quote, s.tally, f.terms, s.looked, story.outcome
+    """Accrue, mark, measure and call every account that must be looked at (M-12, M-19, M-20)."""
+    lenders, outcome = s.platform, story.outcome
     for p in range(lenders.size):
-        failed = outcome[p].failure_day
-        if terms.call_all_after_failure and 0 < failed < day:
+        if f.terms.call_all_after_failure and 0 < outcome[p].failure_day < day:
             enliven_platform(p, f, s)
-        sums, course = lenders[p], s.course[day, p]
-        sums.loans += course.interest
-        sums.own_capital += course.interest
-        outcome[p].loan_interest_li += course.interest
-        sums.to_cover += course.line
-    lane = np.uint64(lane_of(day, span_of(terms.calendar.size - 1)))
-    telling = keeps(s.ledger)
-    count = 0
-    for j in range(s.counts[LIVE]):
-        if (look[j] >> lane) & np.uint64(1) == 0:
-            continue
+        sums, schedule = lenders[p], s.schedule[day, p]
+        sums.loans += schedule.interest
+        sums.own_capital += schedule.interest
+        outcome[p].loan_interest_li += schedule.interest
+        sums.to_cover += schedule.line
+    charge_movers(day, s, outcome)
+    list_visits(day, f, s)
+    for i in range(s.low.size):
+        s.low[i] = min(s.quote[i].price, fundamental[i])
+    pass_over(day, s)
+    mark_accounts(day, path, seed, fundamental, fall_bp, f, s, outcome)
+    s.counts[SERVED] = 0
+
+
+@kernel
+def mark_accounts(
+    day: int, path: int, seed: int, fundamental: I64, fall_bp: int, f: Facts, s: State, outcome: Records
+) -> None:
+    """Value the accounts that may be below a line, measure what they lack, answer and issue calls (M-19, M-20)."""
+    # Arrays are taken out of the bundles once: inside a loop each extraction would cost.
+    facts, accounts, lenders, needs, live, near, guards = s.fact, s.account, s.platform, s.need, s.live, s.near, s.guard
+    held, quotes, movers, terms = s.position, s.quote, s.mover, f.terms
+    telling, count = keeps(s.ledger), s.counts[NEAR]
+    for k in range(count):
+        j, soon, later = near[k], near[min(k + AHEAD, count - 1)], near[min(k + 2 * AHEAD, count - 1)]
+        fetch(accounts, later)
+        fetch(facts, later)
+        fetch(held, facts[soon].first)
+        fetch(movers, accounts[soon].mover)
         n, fact, now = live[j], facts[j], accounts[j]
+        needs[j] = 2.0
         if now.debt == 0:
             continue
         sums, o = lenders[fact.platform], outcome[fact.platform]
-        today[count] = j
-        count += 1
-        looked[j] = day
-        if now.moved == 1:
-            charge = accrue(day, fact, now, sums, o, s.rates)
-            if telling and s.ledger.account >= 0:
-                note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, charge, now)
         quoted = now.cash
         deep = now.cash
         for row in rows(fact):
@@ -263,21 +276,13 @@ def open_accounts(
             quoted += shares * quotes[i].price
             deep += shares * fundamental[i]
         now.value = quoted
-        quiet = now.moved == 0 and now.call_day == 0 and now.recall == 0 and now.begun == 0 and not telling
-        if quiet and min(quoted, deep) * 10_000 >= fact.warning_bp * now.last_debt:
-            # Above its line even with the debt of the last day: nothing to measure or to call, no need for today's debt.
-            run_off = terms.call_all_after_failure and 0 < o.failure_day < day
-            needs[j] = 2.0 if run_off or quoted == 0 else fact.liquidation_bp * now.last_debt / (quoted * 10_000.0)
-            continue
-        if now.moved == 0:
-            before = now.debt
-            roll(day, fact, now, s.rates)
-            if telling and s.ledger.account >= 0:
-                note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, now.debt - before, now)
+        before = now.debt
+        refresh(day, fact, now, movers, s.rates)
+        if telling and s.ledger.account >= 0:
+            note_account(s.ledger, day, 0, INTEREST, fact.platform, n, NOBODY, 0, 0, now.debt - before, now)
+            note_account(s.ledger, day, 0, MARK, fact.platform, n, NOBODY, 0, 0, quoted, now)
         if min(quoted, deep) * 10_000 < fact.warning_bp * now.debt:
             add_shortfall(quoted, deep, fact, now, sums)
-        if telling and s.ledger.account >= 0:
-            note_account(s.ledger, day, 0, MARK, fact.platform, n, NOBODY, 0, 0, quoted, now)
         if now.call_day > 0:
             called, amount = now.call_day, now.call_amount
             answer(day, fact, now, o, terms.grace_days)
@@ -289,29 +294,17 @@ def open_accounts(
             word = words(seed, path, day, STREAM_ANSWERS, fact.rank)
             first, second = np.int64(word[0]), np.int64(word[1])
             call(day, first, second, fall_bp, fact, now, o, terms)  # type: ignore[arg-type]
-            tally[j].calls += 1
-            if tally[j].calls == 1:
+            now.calls += 1
+            if now.calls == 1:
                 o.accounts_called += 1
             if telling:
                 note_account(s.ledger, day, 0, CALL, fact.platform, n, NOBODY, 0, 0, now.call_amount, now)
+        needs[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
         if now.call_day > 0:
             look_tomorrow(j, day, f, s)
-        needs[j] = need(day, fact, now, o.failure_day, terms.grace_days, terms.call_all_after_failure)
-    s.counts[VISITS] = count
-    s.counts[SERVED] = 0
-
-
-@kernel
-def accrue(day: int, fact: Record, now: Record, sums: Record, o: Record, rates: Rates) -> int:
-    """Charge a day's interest to an account that has left its course (M-12)."""
-    charge, now.carry = charge_of(day, now.debt, now.carry, fact, rates)
-    now.debt += charge
-    now.accrued = day
-    sums.loans += charge
-    sums.own_capital += charge
-    o.loan_interest_li += charge
-    sums.to_cover += (fact.liquidation_bp * now.debt + 9_999) // 10_000
-    return charge
+            guards[j].safe = LOOK
+        elif needs[j] < 2.0:
+            arm(debt_at_most(fact, now, movers), fact, now, guards[j])
 
 
 @kernel
@@ -338,15 +331,15 @@ def recall_loans(day: int, f: Facts, s: State) -> None:
         for j in range(s.counts[LIVE]):
             fact, now = s.fact[j], s.account[j]
             if fact.platform == p and now.debt > 0:
-                if now.moved == 0:
-                    roll(day, fact, now, s.rates)
+                refresh(day, fact, now, s.mover, s.rates)
                 more = min(share_up(now.debt, part, loans), now.debt - now.recall)
                 now.recall += more
                 lender.recalled += more
                 s.need[j] = 2.0
+                s.guard[j].safe = LOOK
+                now.value = now.cash + shares_value(fact, s.position, s.quote)
                 if s.looked[j] != day:
                     s.looked[j] = day
-                    now.value = now.cash + shares_value(fact, s.position, s.quote)
                     s.visits[s.counts[VISITS]] = j
                     s.counts[VISITS] += 1
                 if keeps(s.ledger) and more > 0:
@@ -360,19 +353,22 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
     ``worst`` is the lowest price of the day over its opening price, 1 in the first round. An account that stays on its
     line if all its collateral falls that far is passed over; the test itself is in integers.
     """
-    facts, accounts, lenders, needs, seller, tally, today = s.fact, s.account, s.platform, s.need, s.seller, s.tally, s.visits
+    facts, accounts, lenders, needs, seller, movers, today = s.fact, s.account, s.platform, s.need, s.seller, s.mover, s.near
     held, offers, quotes, terms, outcome, served = s.position, s.offer, s.quote, f.terms, story.outcome, s.served
     telling = keeps(s.ledger)
     sellers = 0
-    for k in range(s.counts[VISITS]):
-        j = today[k]
-        if needs[j] < worst * (1.0 - SCREEN_SLACK):
-            continue
+    count = list_wanting(worst * (1.0 - SCREEN_SLACK), s)
+    for k in range(count):
+        j, soon, later = today[k], today[min(k + AHEAD, count - 1)], today[min(k + 2 * AHEAD, count - 1)]
+        fetch(accounts, later)
+        fetch(facts, later)
+        fetch(held, facts[soon].first)
+        fetch(offers, facts[soon].first)
+        fetch(movers, accounts[soon].mover)
         fact, now = facts[j], accounts[j]
         if now.debt == 0:
             continue
-        if now.moved == 0 and now.accrued < day:
-            roll(day, fact, now, s.rates)
+        refresh(day, fact, now, movers, s.rates)
         if now.served_day == day or worst < 1.0:
             now.value = now.cash + shares_value(fact, held, quotes)
         o = outcome[fact.platform]
@@ -387,13 +383,14 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
             s.counts[SERVED] += 1
         needs[j] = 2.0
         if now.moved == 0:
-            move(day, fact, now, s.rates, s.course)
-            s.look[j] = ALL_LANES
+            move(j, s)
+        s.guard[j].safe = LOOK
         in_full = in_full or (by_line and fact.full_sale == 1)
         cash = now.cash
-        lender, batch = lenders[fact.platform], tally[j].batch
+        lender, batch = lenders[fact.platform], now.batch
         amount, everything = sale(
             day, by_line, by_recall, in_full, fact, now, batch, lender, o, terms.cost_share_bp, terms.minimum_sale, terms.batches)
+        movers[now.mover].debt = now.debt
         if telling and now.cash < cash:
             note_account(s.ledger, day, turn, REPAY_CASH, fact.platform, s.live[j], NOBODY, 0, 0, cash - now.cash, now)
         if everything and (by_line or in_full):
@@ -408,7 +405,7 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
                 o.accounts_forced += 1
             if now.forced_day < day:
                 story.days[day, fact.platform].accounts_forced += 1
-                tally[j].batch = batch_of(day, now, batch, terms.batches)
+                now.batch = batch_of(day, now, batch, terms.batches)
             now.forced_day = day
             if telling:
                 note_orders(day, turn, j, s)
@@ -434,7 +431,12 @@ def fill_orders(s: State) -> None:
     facts, held, offers, quotes, seller = s.fact, s.position, s.offer, s.quote, s.seller
     if not rationing(quotes):
         return
-    for k in range(s.counts[SELLERS]):
+    count = s.counts[SELLERS]
+    for k in range(count):
+        soon, later = seller[min(k + AHEAD, count - 1)], seller[min(k + 2 * AHEAD, count - 1)]
+        fetch(facts, later)
+        fetch(offers, facts[soon].first)
+        fetch(held, facts[soon].first)
         for row in rows(facts[seller[k]]):
             mine = offers[row]
             quote = quotes[held[row].instrument]
@@ -492,10 +494,17 @@ def move_prices(day: int, turn: int, f: Facts, s: State, story: Story) -> float:
 def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
     """Pay for the fills, charge the costs, repay debt; the rest is the client's (M-25)."""
     facts, accounts, held, offers, tally, quotes, seller = s.fact, s.account, s.position, s.offer, s.tally, s.quote, s.seller
-    needs = s.need
+    needs, movers = s.need, s.mover
     telling = keeps(s.ledger)
-    for k in range(s.counts[SELLERS]):
-        j = seller[k]
+    count = s.counts[SELLERS]
+    for k in range(count):
+        j, soon, later = seller[k], seller[min(k + AHEAD, count - 1)], seller[min(k + 2 * AHEAD, count - 1)]
+        fetch(accounts, later)
+        fetch(facts, later)
+        fetch(tally, soon)
+        fetch(held, facts[soon].first)
+        fetch(offers, facts[soon].first)
+        fetch(movers, accounts[soon].mover)
         fact, now = facts[j], accounts[j]
         lender, o = s.platform[fact.platform], story.outcome[fact.platform]
         left = now.value - now.cash
@@ -527,6 +536,7 @@ def settle(day: int, turn: int, f: Facts, s: State, story: Story) -> None:
                     note_account(s.ledger, day, turn, COST, fact.platform, n, i, 0, 0, cost, now)
                     note_account(s.ledger, day, turn, REPAY, fact.platform, n, i, 0, 0, paid, now)
                 mine.order = 0
+        movers[now.mover].debt = now.debt
         if needs[j] != NOTHING_LEFT and left + now.cash > 0:
             # Of what is left at the prices before the round, which are at most the opening's.
             needs[j] = fact.liquidation_bp * now.debt / ((left + now.cash) * 10_000.0)
@@ -553,6 +563,7 @@ def write_off(day: int, f: Facts, s: State, outcome: Records) -> None:
     # An account with nothing is below its line, so it had to act.
     for k in range(s.counts[SERVED]):
         j = s.served[k]
+        fetch(accounts, s.served[min(k + AHEAD, s.counts[SERVED] - 1)])
         fact, now = facts[j], accounts[j]
         if now.debt > 0 and now.cash == 0 and not has_shares(fact, held):
             lender = s.platform[fact.platform]
@@ -563,7 +574,7 @@ def write_off(day: int, f: Facts, s: State, outcome: Records) -> None:
             if keeps(s.ledger):
                 note_account(s.ledger, day, 0, WRITE_OFF, fact.platform, s.live[j], NOBODY, 0, 0, now.debt, now)
             now.recall = 0
-            now.debt = 0
+            now.debt = s.mover[now.mover].debt = 0
             outcome[fact.platform].accounts_in_deficit += 1
         if now.debt == 0:
             s.look[j] = 0
@@ -599,12 +610,10 @@ def hole(fact: Record, debt: int, cash: int, held: Records, prices: I64, cost_bp
 @kernel
 def finish_accounts(fundamental: I64, f: Facts, s: State, outcome: Records) -> None:
     """Write the last day's holes and the accounts' cash into the outcome (M-29, M-37)."""
-    last = f.terms.calendar.size - 1
     for j in range(s.counts[LIVE]):
         fact, now = s.fact[j], s.account[j]
         if now.debt > 0:
-            if now.moved == 0:
-                roll(last, fact, now, s.rates)
+            now.debt = s.mover[now.mover].debt if now.moved == 1 else fact.debt
             outcome[fact.platform].deficit_unrealised_li += hole(fact, now.debt, now.cash, s.position, fundamental, f.terms.selling_cost_bp)
         outcome[fact.platform].account_cash_end_li += now.cash - fact.cash
 
@@ -655,7 +664,7 @@ def tally(f: Facts, s: State, called: I64, forced: I64, in_deficit: I64, deficit
     for j in range(s.counts[LIVE]):
         n = s.live[j]
         mine = s.tally[j]
-        called[n] += mine.calls
+        called[n] += s.account[j].calls
         forced[n] += 1 if s.account[j].forced_day > 0 else 0
         in_deficit[n] += 1 if mine.deficit > 0 else 0
         deficit[n] += mine.deficit

@@ -6,6 +6,7 @@ lines, and a kernel receives a handful of arrays instead of a hundred columns.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,11 @@ BLOCK = 64
 #: Lanes of the screens: so many days, or groups of days, of a path, and so many paths at a time.
 LANES = 64
 #: Places in ``State.counts``.
-LIVE, VISITS, SERVED, SELLERS, LISTED, LANE, ROWS = range(7)
+LIVE, VISITS, SERVED, SELLERS, LISTED, LANE, ROWS, NEAR, MOVED = range(9)
+#: Positions of a live account are padded to a multiple of so many rows, so that its quick mark runs without a guess.
+PAD = 4
+#: Bytes of a cache line.
+LINE = 64
 
 
 def _record(*fields: str) -> np.dtype[np.void]:
@@ -67,17 +72,29 @@ LAYER = _record("platform:u4", "amount", "rate_bp", "clause", "junior")
 WEIGHT = _record("instrument:u4", "share:f4")
 
 #: What a live account is today, one cache line; `value` is its collateral A at the last exact mark, `debt` holds after day
-#: `accrued`. An account is `moved` once its debt has left the course that interest alone would take.
+#: `accrued`. An account is `moved` once its debt has left the course that interest alone would take; `mover` is then its place
+#: among those that moved.
 ACCOUNT_STATE = _record(
-    "cash", "debt", "value", "last_debt", "call_amount", "recall", "carry:i4", "accrued:u2", "call_day:u2", "answer_day:u2",
-    "served_day:u2", "forced_day:u2", "begun:u1", "moved:u1",
+    "cash", "debt", "value", "call_amount", "recall", "carry:i4", "mover:u4", "accrued:u2", "call_day:u2", "answer_day:u2",
+    "served_day:u2", "forced_day:u2", "calls:u2", "batch:u2", "begun:u1", "moved:u1",
+)
+#: What the quick mark of a live account reads: as long as its shares are worth at least `safe`, 厘, nothing about it is to be
+#: measured or called; `least` is what they must be worth to stay on the liquidation line. Rows first to last − 1 are its
+#: positions with the padding.
+GUARD = _record("safe", "least:f8", "first:u4", "last:u4")
+#: A `safe` that no shares are worth: the account is looked at whatever prices do.
+LOOK = 2**62
+#: The debt of an account that moved, and what it would be had it not: `idle`, which the schedule counts.
+MOVER = _record(
+    "debt", "idle_debt", "carry:i4", "idle_carry:i4", "rate_bp:u2", "rate_most_bp:u2", "floats_from:u2", "liquidation_bp:u2",
+    "platform:u2", "clause:u1",
 )
 #: A floating loan while its debt is charged over the days of a path; unsigned, as nothing here is negative.
 LOAN = _record(
     "debt:u8", "carry:u8", "platform:u2", "rate_bp:u2", "rate_most_bp:u2", "floats_from:u2", "line_bp:u2", "clause:u1",
 )
 #: What happened to a live account on the path.
-ACCOUNT_TALLY = _record("calls:i4", "batch:i4", "deficit", "sold")
+ACCOUNT_TALLY = _record("deficit", "sold")
 POSITION_STATE = _record("instrument:u4", "shares:i4")
 #: `own` is the part of an order that is not displaced (M-48).
 OFFER_STATE = _record("sellable:i4", "order:i4", "own:i4", "cost_price:u4")
@@ -181,15 +198,19 @@ class State(NamedTuple):
 
     live: U32  # accounts that this path may touch; counts[LIVE] of them
     slot: NDArray[np.int32]  # of each account of the book: its place in `live`, or −1
-    fact: Records  # of each live account, as in the book, with the rows of its positions here
+    fact: Records  # of each live account, as in the book, but with the rows of its positions here and its debt on the last day
     account: Records
     tally: Records
     position: Records
     offer: Records
     look: U64  # of each live account: the lanes (days) on which it must be looked at
     looked: NDArray[np.uint16]  # of each live account: the day on which it was last looked at
+    guard: Records  # of each live account
+    mover: Records  # of each account that moved, in the order in which they moved; counts[MOVED] of them
+    low: I64  # of each instrument: the lower of its quoted and its fundamental price today
     need: F64  # of each live account: the share of its collateral that keeps it on its line; 2: look at it
     visits: U32  # live accounts that are looked at today; counts[VISITS] of them
+    near: U32  # of these, those that the quick mark does not clear; counts[NEAR] of them
     served: U32  # live accounts that had to act today; counts[SERVED] of them
     seller: U32  # live accounts with orders in this round; counts[SELLERS] of them
     instrument: Records
@@ -200,7 +221,6 @@ class State(NamedTuple):
     schedule: Records  # of this path, floating accounts included
     last_debt: I64  # of this path
     block: Records  # scratch of floating loans
-    course: Records  # the schedule less the accounts that moved
     counts: I64
     room: I64
     taken: I64
@@ -228,8 +248,11 @@ def rates_given(days: int) -> Clauses:
 
 
 def records(dtype: np.dtype[np.void], *shape: int) -> Records:
-    """An array of zeroed records whose fields are attributes, compiled or not."""
-    return np.zeros(shape, dtype).view(np.recarray)
+    """An array of zeroed records whose fields are attributes, compiled or not; it begins on a cache line."""
+    size = math.prod(shape) * dtype.itemsize
+    room = np.zeros(size + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + size].view(dtype).reshape(shape).view(np.recarray)
 
 
 def new_ledger(most: int = 0, account: int = -1) -> Ledger:
@@ -254,20 +277,23 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
     Where rates are given, what follows from them is that of the facts; where they are drawn, :func:`loans.reprice` writes it.
     """
     own = facts.clauses.random
-    n, rows, stocks = facts.account.size, facts.position.size, facts.instrument.size
-    counts = np.zeros(7, np.int64)
+    n, stocks = facts.account.size, facts.instrument.size
+    counts = np.zeros(9, np.int64)
+    held = facts.account["last"].astype(np.int64) - facts.account["first"]
+    rows = int((-(-held // PAD) * PAD).sum())
     counts[LISTED] = n
     return State(
         live=np.zeros(n, np.uint32), slot=np.full(n, -1, np.int32), fact=records(ACCOUNT, n), account=records(ACCOUNT_STATE, n),
         tally=records(ACCOUNT_TALLY, n), position=records(POSITION_STATE, rows), offer=records(OFFER_STATE, rows),
-        look=np.zeros(n, np.uint64), looked=np.zeros(n, np.uint16), need=np.zeros(n, np.float64), visits=np.zeros(n, np.uint32),
+        look=np.zeros(n, np.uint64), looked=np.zeros(n, np.uint16), guard=records(GUARD, n), mover=records(MOVER, n),
+        low=np.zeros(stocks, np.int64), need=np.zeros(n, np.float64), visits=np.zeros(n, np.uint32), near=np.zeros(n, np.uint32),
         served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks),
         quote=records(QUOTE, stocks),
         platform=records(PLATFORM_STATE, facts.platform.size), layer=records(LAYER_STATE, facts.layer.size),
         rates=Rates(facts.rates.calendar, facts.rates.shift.copy()) if own else facts.rates,
         schedule=facts.schedule.copy().view(np.recarray) if own else facts.schedule,
         last_debt=facts.last_debt.copy() if own else facts.last_debt,
-        block=records(LOAN, BLOCK), course=records(SCHEDULE, facts.terms.calendar.size, facts.platform.size), counts=counts,
+        block=records(LOAN, BLOCK), counts=counts,
         room=np.zeros(LAYERS, np.int64), taken=np.zeros(LAYERS, np.int64), bound=np.zeros((stocks, LANES), np.float32),
         lowest=np.full((stocks, LANES), 1e30, np.float32), lane=np.zeros(LANES, np.float32), listed=np.arange(n, dtype=np.uint32),
         paths=np.full(n, 2**64 - 1, np.uint64), ledger=new_ledger() if ledger is None else ledger,
