@@ -47,7 +47,7 @@ CASES = (
 
 def line(**values: Any) -> None:
     """One measurement."""
-    print(json.dumps(values), flush=True)
+    print(json.dumps({k: None if v != v else v for k, v in values.items()}), flush=True)
 
 
 def measure(resolved: Resolved, named: dict[str, Any], text: str, shifts: tuple[float, ...], runs: int, paths: int) -> None:
