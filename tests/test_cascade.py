@@ -46,3 +46,16 @@ def test_the_first_carry_is_zero() -> None:
     assert (told["funding_interest_li"], told["loan_interest_li"]) == (0, 0)
     layer["amount"] += 1
     assert run_kernel(world)["platforms"][0]["funding_interest_li"] == 1
+
+
+def test_the_run_off_reaches_who_was_safe_after_a_recall() -> None:
+    """(M-18, M-28) A loan was recalled in part and is far above its lines when its platform fails: it is still called in full."""
+    shut = plain_instrument(100_000, suspended=True)
+    book = [plain_account(50_000_000, {0: 1_000}), plain_account(50_000_000, {1: 1_000})]
+    owed = {"claims": 60_000_000, "due": [0] + [40_000_000] * 6}
+    world = plain_world(
+        [plain_instrument(100_000), shut], [[100_000, 100_000]] * 7, book, platform=owed, run_off="called", payment_grace_days=2)
+    told, twins = run_kernel(world), plain.run_path(world)
+    for part in twins:
+        assert told[part] == twins[part], part
+    assert (told["platforms"][0]["failure_day"], told["accounts"][0]["shares"], told["accounts"][0]["debt_li"]) == (3, [0], 0)

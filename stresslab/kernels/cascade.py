@@ -78,6 +78,8 @@ from stresslab.kernels.ledger import (
 from stresslab.kernels.liquidity import IMPACT_NONE, fall, fill, lasting_bp, price_after, share_up
 from stresslab.kernels.live import (
     AHEAD,
+    CALLED_IN_FULL,
+    CALLED_IN_PART,
     arm,
     begin_accounts,
     charge_movers,
@@ -233,7 +235,7 @@ def open_accounts(
     lenders, outcome = s.platform, story.outcome
     for p in range(lenders.size):
         if f.terms.call_all_after_failure and 0 < outcome[p].failure_day < day:
-            enliven_platform(p, f, s)
+            enliven_platform(p, CALLED_IN_FULL, f, s)
         sums, schedule = lenders[p], s.schedule[day, p]
         sums.loans += schedule.interest
         sums.own_capital += schedule.interest
@@ -325,7 +327,7 @@ def recall_loans(day: int, f: Facts, s: State) -> None:
         lender = s.platform[p]
         if lender.to_recall == 0:
             continue
-        enliven_platform(p, f, s)
+        enliven_platform(p, CALLED_IN_PART, f, s)
         loans = lender.loans
         part = min(lender.to_recall, loans)
         for j in range(s.counts[LIVE]):

@@ -42,6 +42,8 @@ from stresslab.kernels.screen import (
 
 #: A bound that was passed is set this much below the price that passed it.
 NEXT_BOUND = np.float32(0.9)
+#: Why all accounts of a platform are looked at; what comes later counts more.
+CALLED_IN_PART, CALLED_IN_FULL = 1, 2
 #: So many accounts ahead loops ask for what they will read; the records that say where, twice as far ahead.
 AHEAD = 8
 
@@ -121,11 +123,12 @@ def debt_at_most(fact: Record, now: Record, movers: Records) -> int:
 
 
 @kernel
-def enliven_platform(p: int, f: Facts, s: State) -> None:
-    """Look at all accounts of a platform from today on: its loans are called."""
-    if s.platform[p].all_live > 0:
+def enliven_platform(p: int, why: int, f: Facts, s: State) -> None:
+    """Look at all accounts of a platform from today on: its loans are called, as ``why`` says in part or after its failure."""
+    # Once for each reason: after a recall, who is far above the lines is passed over again, but not once all must pay.
+    if s.platform[p].all_live >= why:
         return
-    s.platform[p].all_live = 1
+    s.platform[p].all_live = why
     for n in range(f.account.size):
         if f.account[n].platform == p and f.account[n].debt > 0:
             if s.slot[n] < 0:
