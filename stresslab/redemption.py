@@ -118,6 +118,18 @@ def redemption_due(claims: pd.DataFrame, segregated: int, scenario: Scenario, da
     return other + free - kept, kept
 
 
+def foreign_asked(claims: pd.DataFrame, scenario: Scenario, days: I64) -> I64:
+    """What foreign claims of one platform have asked for by each of days 0..T, where the plan is known before the run (M-139)."""
+    plan, apart = scenario.redemption, foreign_claims(claims)
+    out = np.zeros(days.size, np.int64)
+    if plan is None or not apart.any():
+        return out
+    asked = np.array(asked_amounts(claims, scenario), np.int64)[apart]
+    for day in range(plan.start_day, days.size):
+        out[day] = (asked * min(day - plan.start_day + 1, plan.over_days) // plan.over_days).sum()
+    return out
+
+
 def requests_of(book: Book, scenario: Scenario) -> requests.Requests:
     """What a path reads of money that may be asked back, in the order of sorted ids (M-130 to M-140)."""
     ids = list(book.tables["platforms"]["platform_id"])

@@ -22,7 +22,7 @@ from stresslab.kernels.closures import Suspensions
 from stresslab.market.files import Market
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
 from stresslab.market.volatility import DAYS_OF_YEAR
-from stresslab.redemption import direct_funding, moves, redemption_due, requests_of
+from stresslab.redemption import direct_funding, foreign_asked, moves, redemption_due, requests_of
 from stresslab.repricing import (
     UNKNOWN,
     ClauseBook,
@@ -368,6 +368,7 @@ def _lenders(book: Book, scenario: Scenario, days: I64, clauses: ClauseBook) -> 
     for at, name in enumerate(() if moves(scenario) else ids):
         mine = redeemable[redeemable["platform_id"] == name]
         due["own"][:, at], due["segregated"][:, at] = redemption_due(mine, segregated[at], scenario, days)
+        due["foreign"][:, at] = foreign_asked(mine, scenario, days)
     return platform, due, _layers(book, days, ids, clauses)
 
 

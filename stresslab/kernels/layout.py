@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stresslab.kernels.ledger import EVENT, Ledger
 from stresslab.kernels.liquidity import LAYERS, Impact
+from stresslab.kernels.requests import DUE as DUE
 from stresslab.kernels.requests import Requests, RequestState, new_requests
 
 I64 = NDArray[np.int64]
@@ -63,8 +64,6 @@ INSTRUMENT = _record(
 )
 #: The last two follow from the accounts: how many have debt, and their cash.
 PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims", "indebted", "account_cash", "loans")
-#: Cumulative amounts due, days 0..T × platforms: from the platform's own tiers, and from segregated money.
-DUE = _record("own", "segregated")
 #: What accounts that neither pay nor sell add to a day: interest charged, and liquidation line × debt.
 SCHEDULE = _record("interest", "line")
 #: Funding layers; row p is the bank line of platform p, the layers of the book follow.

@@ -48,7 +48,8 @@ QUEUE = _record("free", "other")
 WAVE_STATE = _record("excited", "rate", "fed", "seen", "free", "other", "grade", "downgraded")
 #: What was taken out of a node, what its own clauses take, what is taken from behind it, 厘.
 NODE_STATE = _record("taken", "own", "behind")
-DUE = _record("own", "segregated")
+#: Cumulative amounts, days 0..T × platforms: due from the platform's own tiers, and from segregated money; asked for by foreigners.
+DUE = _record("own", "segregated", "foreign")
 
 
 class Wave(NamedTuple):

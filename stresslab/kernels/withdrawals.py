@@ -125,6 +125,8 @@ def ask(day: int, path: int, seed: int, fall_bp: int, facts: Facts, now: Request
     """
     f, calendar, outcome, days = facts.requests, facts.terms.calendar, story.outcome, story.days
     if not f.moves:
+        for p in range(f.house.size):
+            outcome[p].foreign_asked_li = facts.due[day, p].foreign
         return
     for p in range(f.house.size):
         hear(day, p, lender[p].line, f, now, outcome, days)
