@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from stresslab.estimate import Z, estimate, figure_names, paired
+from stresslab.estimate import estimate, figure_names, paired
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.market.files import toml_faults
 from stresslab.scenario import Scenario, resolved
+from stresslab.statistics import Z
 
 #: Points of a dial that are always run, and points of the second dial of a frontier.
 SCANNED, FRONTIER = 9, 7

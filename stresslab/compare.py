@@ -12,6 +12,7 @@ import pandas as pd
 from stresslab.estimate import paired
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.record import RunFolder
+from stresslab.sampling import Sampling
 
 #: What a scenario is called and why; it changes no figure.
 _NAMES = frozenset({"id", "title", "title_zh", "purpose", "purpose_zh", "source"})
@@ -54,7 +55,8 @@ def compare(folder: Path | str, first: str, second: str) -> pd.DataFrame:
     in it, or one and the same scenario twice.
     """
     path = Path(folder)
-    held = {str(s["id"]): s for s in RunFolder(path).read_record()["scenarios"]}
+    said = RunFolder(path).read_record()
+    held = {str(s["id"]): s for s in said["scenarios"]}
     faults = [
         Fault(str(path), "the run has no such scenario", nearest(name, list(held)), None, "scenario", name)
         for name in dict.fromkeys((first, second)) if name not in held
@@ -69,7 +71,7 @@ def compare(folder: Path | str, first: str, second: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         rule = "this table of the run cannot be read"
         raise InputError([Fault(str(table), rule, "run it again into another folder")]) from error
-    found = paired(outcomes, first, second)
+    found = paired(outcomes, first, second, said.get("sampling", Sampling.PLAIN))
     # As JSON would hold them: pandas copies the attributes of a table at every step.
     found.attrs["differences"] = json.loads(json.dumps([d._asdict() for d in differences(held[first], held[second])]))
     return found

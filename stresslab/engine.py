@@ -13,7 +13,9 @@ from stresslab import glossary
 from stresslab.faults import Fault, InputError
 from stresslab.kernels import cascade, closures, layout, liquidity, loans, noise, rates, returns, screen
 from stresslab.kernels.laws import TOLD_ATTEMPTS, TOLD_EFFECTIVE, TOLD_FAILED
+from stresslab.points import SobolPaths
 from stresslab.resolve import Resolved
+from stresslab.sampling import Sampling
 
 PPM = 1_000_000
 #: Columns of a path that are the same for every platform.
@@ -102,6 +104,7 @@ class Runner:
         self.group = max(1, min(most, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
         self.noise = noise.new_noise(days - 1, resolved.market.wanted.size - noise.LEAD_FACTORS, stocks)
         self.levels = returns.new_levels(resolved.market)
+        self.sobol = SobolPaths(days - 1, resolved.market.wanted, seed) if resolved.sampling == Sampling.SOBOL else None
         self.market, self.rate = np.zeros((self.group, days)), np.zeros((self.group, days))
         self.told, self.effective_ppm = np.zeros((self.group, 3)), np.zeros(self.group, np.int64)
         self.factor_ppm = np.zeros((self.group, days), np.int64)
@@ -114,9 +117,13 @@ class Runner:
     def draw(self, first: int, stop: int) -> range:
         """Draw the prices of a group of paths, and list the accounts that any of them may touch."""
         self.begin_group()
-        drawn = self.fundamental[:stop - first]
-        returns.draw_prices(drawn, self.market, self.rate, self.told, self.levels, self.resolved.market, self.noise, self.seed, first)
+        if self.resolved.sampling == Sampling.PLAIN:
+            drawn = self.fundamental[:stop - first]
+            returns.draw_prices(drawn, self.market, self.rate, self.told, self.levels, self.resolved.market, self.noise, self.seed, first)
         for lane, path in enumerate(range(first, stop)):
+            if self.resolved.sampling != Sampling.PLAIN:
+                self._draw_noise(path)
+                self._priced(lane, path)
             self._placed(lane, path)
         self.end_group()
         return range(first, stop)
@@ -132,13 +139,25 @@ class Runner:
         """
         self.noise.leading[:] = leading
         self.noise.own[: own.shape[0], : own.shape[1]] = own
-        returns.fundamental_prices(self.fundamental[lane], self.levels, self.resolved.market, self.noise, self.seed, path)
-        self.market[lane], self.rate[lane], self.told[lane] = self.levels.market, self.levels.rate, self.levels.trace.told
+        self._priced(lane, path)
         self._placed(lane, path)
 
     def end_group(self) -> None:
         """List the accounts that any path of the group may touch."""
         screen.list_accounts(self.facts, self.state)
+
+    def _draw_noise(self, path: int) -> None:
+        """The noise of a path that is not drawn by itself: of a mirrored pair, or with a Sobol point in it (M-53)."""
+        wanted = self.resolved.market.wanted
+        if self.sobol is not None:
+            self.sobol.draw(self.noise, wanted, self.seed, path)
+        else:
+            noise.draw_mirrored(self.noise, wanted, self.seed, path)
+
+    def _priced(self, lane: int, path: int) -> None:
+        """The prices of a path from the noise at hand."""
+        returns.fundamental_prices(self.fundamental[lane], self.levels, self.resolved.market, self.noise, self.seed, path)
+        self.market[lane], self.rate[lane], self.told[lane] = self.levels.market, self.levels.rate, self.levels.trace.told
 
     def _placed(self, lane: int, path: int) -> None:
         """What follows from the prices of a path: integers of its factor and rates, closed days, bounds."""

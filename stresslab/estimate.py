@@ -2,8 +2,8 @@
 
 Formulas (M-38) to (M-41), (M-50) and (M-51) of ``docs/method.md``. One call, :func:`estimate`, turns
 `outcomes` and `days` into `estimates`; :func:`sector_estimates` does the same for `sectors`, and
-:func:`paired` sets two scenarios side by side on the same paths. The small public functions
-beneath them are the statistics themselves. All paths of a scenario are sorted before anything is
+:func:`paired` sets two scenarios side by side on the same paths; the statistics themselves stand in
+``statistics.py``. All paths of a scenario are sorted before anything is
 added up, so that the order of rows cannot change a byte. Figures of a crash scenario are
 conditional on the crash, and a quantile of them is never called VaR.
 """
@@ -12,25 +12,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import LI_PER_YUAN, NULL_WHEN_ZERO, OUTPUTS
+from stresslab.sampling import Sampling, groups_of
+from stresslab.statistics import (
+    Estimate,
+    Floats,
+    Groups,
+    Ints,
+    Tail,
+    finite,
+    mean,
+    null,
+    probability,
+    quantile_interval,
+    ratio,
+    tail_mean,
+)
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Columns = dict[str, Ints]
-Tail = Literal["high", "low"]
 
 #: The row that adds up all platforms of a scenario, path by path.
 TOTAL = "ALL"
-#: Half the width of a 95% interval in sampling errors.
-Z = 1.96
 #: The quantiles that are reported, in percent.
 QUANTILES = {"median": 50, "q05": 5, "q95": 95}
 #: Own-funds coverage below this many percent is what (M-43) counts.
@@ -39,134 +47,7 @@ COVERAGE_LINE_PCT = 15
 _PPM_PER_PERCENT = 10_000
 
 
-class Estimate(NamedTuple):
-    """A figure, its sampling error and its 95% interval, as arrays of one shape; NaN is null."""
-
-    value: Floats
-    error: Floats
-    low: Floats
-    high: Floats
-
-
-def mean(values: Floats) -> Estimate:
-    """Mean over the last axis, error s/√n, interval ± 1.96 errors (M-38); in the unit of `values`.
-
-    With a single path the error and the interval are NaN: one path says nothing of the spread.
-    """
-    ranked = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
-    n = ranked.shape[-1]
-    # Measured from the smallest value, equal values have exactly their own mean and no error.
-    excess = ranked - ranked[..., :1]
-    centre = excess.sum(axis=-1) / n
-    value = ranked[..., 0] + centre
-    if n == 1:
-        return Estimate(value, _null(value), _null(value), _null(value))
-    variance = ((excess - centre[..., None]) ** 2).sum(axis=-1) / (n - 1)
-    return _symmetric(value, np.sqrt(variance / n))
-
-
-def quantile_rank(n: int, percent: int) -> int:
-    """The rank ⌈percent × n / 100⌉, from 1 to n, of the quantile's order statistic (M-39)."""
-    return max(1, -(-n * percent // 100))
-
-
-def quantile_interval(values: Floats, percent: int) -> Estimate:
-    """Quantile over the last axis, with a 95% interval of order statistics (M-39).
-
-    `values` has any shape and unit and may hold +infinity. The ranks l and u of the interval are
-    equal-tailed binomial: P(B < l) and P(B ≥ u) are at most 2.5% for B ~ Binomial(n, q), whatever
-    the law of the values (David and Nagaraja, Order Statistics, section 7.1). The error is half the
-    width / 1.96. An infinite figure or bound is NaN, and so is a bound that no order statistic of n
-    paths can give (the 95% quantile needs 72 paths); without both bounds the error is NaN.
-    """
-    ranked = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
-    n = ranked.shape[-1]
-    lower = int(binom.ppf(0.025, n, percent / 100))
-    upper = int(binom.ppf(0.975, n, percent / 100)) + 1
-    value = _finite(ranked[..., quantile_rank(n, percent) - 1])
-    low = _finite(ranked[..., lower - 1]) if lower >= 1 else _null(value)
-    high = _finite(ranked[..., upper - 1]) if upper <= n else _null(value)
-    return Estimate(value, (high - low) / (2 * Z), low, high)
-
-
-def tail_mean(values: Floats, worse: Tail = "high") -> Estimate:
-    """Mean of the ⌈n / 20⌉ worst values of the last axis, interval ± 1.96 errors (M-40).
-
-    `worse` says which tail is the bad one. The error is √((s² + 0.95 (tail mean − quantile)²) / k)
-    for the k values of the tail with standard deviation s (divisor k − 1) and the 95% quantile of
-    (M-39): the second term is what the unknown place of the quantile adds (Manistre and Hancock
-    2005). With k = 1 (up to 20 paths) error and interval are NaN.
-    """
-    sign = 1.0 if worse == "high" else -1.0
-    ranked = np.sort(sign * np.asarray(values, dtype=np.float64), axis=-1)
-    n = ranked.shape[-1]
-    k = -(-n // 20)
-    quantile = ranked[..., quantile_rank(n, 95) - 1]
-    excess = ranked[..., n - k :] - quantile[..., None]
-    centre = excess.sum(axis=-1) / k
-    value = (
-        sign * (quantile + centre) + 0.0
-    )  # + 0.0 turns the negative zero of a low tail into zero
-    if k == 1:
-        return Estimate(value, _null(value), _null(value), _null(value))
-    variance = ((excess - centre[..., None]) ** 2).sum(axis=-1) / (k - 1)
-    return _symmetric(value, np.sqrt((variance + 0.95 * centre**2) / k))
-
-
-def wilson(k: Ints | int, n: int) -> tuple[Floats, Floats]:
-    """The Wilson 95% interval of k events on n paths, as shares from 0 to 1 (M-38).
-
-    Source: Wilson 1927; Brown, Cai and DasGupta 2001. It stays inside [0, 1] and keeps a width at
-    k = 0 and k = n, where the error √(p (1 − p) / n) is zero.
-    """
-    hits = np.asarray(k, dtype=np.float64)
-    share = hits / n
-    scale = 1 + Z**2 / n
-    centre = (share + Z**2 / (2 * n)) / scale
-    half = Z * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
-    # At the ends the formula is exactly 0 or 1; only its floats are not.
-    low = np.where(hits == 0, 0.0, centre - half)
-    high = np.where(hits == n, 1.0, centre + half)
-    return low, high
-
-
-def probability(happened: NDArray[np.bool_]) -> Estimate:
-    """Share of true values on the last axis in percent, with √(p (1 − p) / n) and Wilson (M-38)."""
-    n = happened.shape[-1]
-    k = happened.sum(axis=-1, dtype=np.int64)
-    share = k / n
-    low, high = wilson(k, n)
-    return Estimate(100 * k / n, 100 * np.sqrt(share * (1 - share) / n), 100 * low, 100 * high)
-
-
-def ratio(parts: Floats, wholes: Floats) -> Estimate:
-    """Sum of parts over sum of wholes in percent, over the last axis, interval ± 1.96 errors (M-51).
-
-    Both arrays have one shape and unit, and one value a path in the order of the paths. The error is
-    that of the delta method over the m paths whose whole is not zero: with one such path it is NaN,
-    and without a positive sum of wholes so is the ratio.
-    """
-    part, whole = (np.asarray(a, dtype=np.float64) for a in (parts, wholes))
-    sums = whole.sum(axis=-1)
-    m = (whole != 0).sum(axis=-1)
-    divisor = np.where(sums > 0, sums, np.nan)
-    share = part.sum(axis=-1) / divisor
-    # What is left over adds up to zero over these paths, so both may be measured from their means: then paths that are
-    # all alike leave exactly nothing.
-    rest = _excess(part, whole != 0) - share[..., None] * _excess(whole, whole != 0)
-    spread = (rest**2).sum(axis=-1) * m / np.where(m > 1, m - 1.0, np.nan)
-    return _symmetric(100 * share, 100 * np.sqrt(spread) / divisor)
-
-
-def _excess(values: Floats, chosen: NDArray[np.bool_]) -> Floats:
-    """The chosen values of the last axis less their mean, and 0 for the others; equal values leave exactly 0."""
-    least = np.where(chosen, values, np.inf).min(axis=-1, keepdims=True)
-    above = np.where(chosen, values - np.where(np.isinf(least), 0.0, least), 0.0)
-    counts = np.maximum(chosen.sum(axis=-1, keepdims=True), 1)
-    return np.where(chosen, above - above.sum(axis=-1, keepdims=True) / counts, 0.0)
-
-
-def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+def estimate(outcomes: pd.DataFrame, days: pd.DataFrame, sampling: str = Sampling.PLAIN) -> pd.DataFrame:
     """The table `estimates`: one row per (scenario, platform, measure, statistic, day).
 
     Money is in yuan, ratios and probabilities in percent; day 0 is the whole run. Scenarios and
@@ -176,7 +57,7 @@ def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     are the market's: they stand alike under every platform and under ``ALL``. The own-funds coverage
     of ``ALL`` is all own funds over the sum of the platforms' peak calls, which need not fall on one
     day; margin coverage, probabilities and survival curves are given for platforms only. `days` says
-    how long each scenario runs.
+    how long each scenario runs, `sampling` how paths were drawn (the run's record says it).
 
     Null are, beside what the statistics themselves leave open: a quantile of own-funds coverage
     that is infinite (no calls), `own_funds_absorption` where no path has a deficit and
@@ -191,7 +72,7 @@ def estimate(outcomes: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
             raise InputError(
                 [_fault("days", "scenario", scenario, "every scenario of `outcomes` has its days")]
             )
-        figures = list(_figures(columns, last_days[scenario]))
+        figures = list(_figures(columns, last_days[scenario], groups_of(sampling, columns["path"][0])))
         for r, platform in enumerate([*platforms, TOTAL]):
             for figure in figures:
                 rows.extend((scenario, platform, *rest) for rest in figure.rows(r))
@@ -210,7 +91,7 @@ _SECTOR_MONEY = {"value": "M-3", "sold": "M-25", "displaced": "M-48", "impact_lo
 SECTOR_COLUMNS = ("scenario", "sector", "measure", "statistic", "value", "error", "low", "high", "paths", "unit", "formula")
 
 
-def sector_estimates(sectors: pd.DataFrame) -> pd.DataFrame:
+def sector_estimates(sectors: pd.DataFrame, sampling: str = Sampling.PLAIN) -> pd.DataFrame:
     """What each sector holds, sells and loses, and its shares in all sectors, with sampling errors.
 
     `sectors` is the run's table of that name, one row per scenario, path and sector. The result has
@@ -223,16 +104,17 @@ def sector_estimates(sectors: pd.DataFrame) -> pd.DataFrame:
     needed = tuple(column for column, _ in _SECTOR_SHARES.values())
     rows: list[tuple[str, str, str, str, float, float, float, float, int, str, str]] = []
     for scenario, names, columns in _grids(sectors, "sectors", "sector", needed):
+        groups = groups_of(sampling, columns["path"][0])
         found: list[tuple[str, str, Estimate, Ints, str, str]] = []
         for measure, formula in _SECTOR_MONEY.items():
             values = columns[f"{measure}_li"].astype(np.float64)
-            shown = Estimate(*(part / LI_PER_YUAN for part in mean(values)))
+            shown = Estimate(*(part / LI_PER_YUAN for part in mean(values, groups)))
             found.append((measure, "mean", shown, np.full(len(names), values.shape[1]), "yuan", f"{formula}, M-38"))
         for measure, (column, formula) in _SECTOR_SHARES.items():
             parts = columns[column].astype(np.float64)
             wholes = np.broadcast_to(columns[column].sum(axis=0).astype(np.float64), parts.shape)
             counts = (wholes != 0).sum(axis=1)
-            found.append((measure, "ratio", ratio(parts, wholes), counts, "%", f"{formula}, M-51"))
+            found.append((measure, "ratio", ratio(parts, wholes, groups), counts, "%", f"{formula}, M-51"))
         for r, name in enumerate(names):
             for measure, statistic, one, counts, unit, formula in found:
                 value, error, low, high = (float(part[r]) for part in one)
@@ -245,7 +127,7 @@ PAIRED_COLUMNS = (
 )
 
 
-def paired(outcomes: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+def paired(outcomes: pd.DataFrame, first: str, second: str, sampling: str = Sampling.PLAIN) -> pd.DataFrame:
     """What the second scenario changes against the first on the same paths (M-50), by platform and measure.
 
     Columns are those of `PAIRED_COLUMNS`: both means, their difference (second − first) with the
@@ -270,7 +152,7 @@ def paired(outcomes: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     for measure, unit, formula, sign, before, after in _pairs(one, two):
         change = after - before
-        told = mean(change)
+        told = mean(change, groups_of(sampling, one["path"][0]))
         better, worse = ((sign * change < 0).sum(axis=1), (sign * change > 0).sum(axis=1))
         for r in range(len(change)):
             means = (float(mean(before[r]).value), float(mean(after[r]).value))
@@ -469,14 +351,14 @@ class _Figure:
             )
 
 
-def _figures(columns: Columns, last_day: int) -> Iterator[_Figure]:
+def _figures(columns: Columns, last_day: int, groups: Groups) -> Iterator[_Figure]:
     """All figures of one scenario, in the order of the table."""
     total = _with_total(columns)
     n = columns["deficit_li"].shape[1]
     for measure in _MEASURES:
         values = measure.read(total if measure.total else columns)
         counts = np.full(len(values), n)
-        for statistic, found, formula in _statistics(values, measure.worse):
+        for statistic, found, formula in _statistics(values, measure.worse, groups):
             shown = Estimate(*(part / measure.divisor for part in found))
             yield _Figure(
                 measure.name,
@@ -489,11 +371,11 @@ def _figures(columns: Columns, last_day: int) -> Iterator[_Figure]:
     for name, call in _COVERAGES:
         values = _coverage(total, call)
         for statistic, percent in QUANTILES.items():
-            found = quantile_interval(values, percent)
+            found = quantile_interval(values, percent, groups)
             yield _Figure(name, statistic, found, np.full(len(values), n), "%", "M-33, M-39")
-    yield from _absorption(total)
-    yield _displaced_share(total)
-    yield from _events(columns, last_day)
+    yield from _absorption(total, groups)
+    yield _displaced_share(total, groups)
+    yield from _events(columns, last_day, groups)
 
 
 def _with_total(columns: Columns) -> Columns:
@@ -504,16 +386,17 @@ def _with_total(columns: Columns) -> Columns:
     return total
 
 
-def _statistics(values: Floats, worse: Tail) -> Iterator[tuple[str, Estimate, str]]:
+def _statistics(values: Floats, worse: Tail, groups: Groups) -> Iterator[tuple[str, Estimate, str]]:
     """Mean, quantiles and tail mean of finite values, each with the formula of its error."""
-    ranked = np.sort(values, axis=-1)
-    yield "mean", mean(ranked), "M-38"
+    # Sorted once for all, unless it matters which path a value is of.
+    ranked = np.sort(values, axis=-1) if groups is None else values
+    yield "mean", mean(ranked, groups), "M-38"
     for statistic, percent in QUANTILES.items():
-        yield statistic, quantile_interval(ranked, percent), "M-39"
-    yield "tail_mean", tail_mean(ranked, worse), "M-40"
+        yield statistic, quantile_interval(ranked, percent, groups), "M-39"
+    yield "tail_mean", tail_mean(ranked, worse, groups), "M-40"
 
 
-def _absorption(total: Columns) -> Iterator[_Figure]:
+def _absorption(total: Columns, groups: Groups) -> Iterator[_Figure]:
     """Share of the deficit that own funds bore, over the paths that have a deficit (M-34)."""
     own = total["absorbed_by_reserve_li"] + total["absorbed_by_own_capital_li"]
     deficit = total["deficit_li"]
@@ -525,7 +408,7 @@ def _absorption(total: Columns) -> Iterator[_Figure]:
         hit = deficit[r] > 0
         # A lone zero stands in where no path has a deficit: it names the statistics, and is nulled.
         values = 100 * own[r][hit] / deficit[r][hit] if count else np.zeros(1)
-        for statistic, one, formula in _statistics(values, "low"):
+        for statistic, one, formula in _statistics(values, "low", groups[hit] if groups is not None and count else None):
             found.setdefault(statistic, []).append(one if count else Estimate(*[nothing] * 4))
             formulas[statistic] = f"M-34, {formula}"
     for statistic, ones in found.items():
@@ -533,49 +416,31 @@ def _absorption(total: Columns) -> Iterator[_Figure]:
         yield _Figure("own_funds_absorption", statistic, stacked, counts, "%", formulas[statistic])
 
 
-def _displaced_share(total: Columns) -> _Figure:
+def _displaced_share(total: Columns, groups: Groups) -> _Figure:
     """Displaced sales in percent of forced sales, in money, over the paths with a forced sale (M-48)."""
     sold = total["sold_li"].astype(np.float64)
-    found = ratio(total["displaced_li"].astype(np.float64), sold)
+    found = ratio(total["displaced_li"].astype(np.float64), sold, groups)
     return _Figure("displaced_share", "ratio", found, (sold != 0).sum(axis=1), "%", "M-48, M-51")
 
 
-def _events(columns: Columns, last_day: int) -> Iterator[_Figure]:
+def _events(columns: Columns, last_day: int, groups: Groups) -> Iterator[_Figure]:
     """Probabilities, the first unpaid day and the survival curves of each platform."""
     platforms, n = columns["deficit_li"].shape
     counts = np.full(platforms, n)
     for name, formula, happened in _EVENTS:
-        found = probability(happened(columns))
+        found = probability(happened(columns), groups)
         yield _Figure(name, "probability", found, counts, "%", f"{formula}, M-38")
     first = columns["first_unpaid_day"]
     never_last = np.where(first > 0, first.astype(np.float64), np.inf)
-    median = quantile_interval(never_last, 50)
+    median = quantile_interval(never_last, 50, groups)
     yield _Figure("first_unpaid_day", "median", median, counts, "day", "M-36, M-39")
-    earliest = _finite(never_last.min(axis=1))
-    alone = Estimate(earliest, _null(earliest), _null(earliest), _null(earliest))
+    earliest = finite(never_last.min(axis=1))
+    alone = Estimate(earliest, null(earliest), null(earliest), null(earliest))
     yield _Figure("first_unpaid_day", "earliest", alone, counts, "day", "M-36")
     for name, column in _SURVIVAL:
         ends = np.where(columns[column] > 0, columns[column], last_day + 1)
         alive = ends[:, None, :] > np.arange(1, last_day + 1)[None, :, None]
-        yield _Figure(name, "survival", probability(alive), counts, "%", "M-36, M-41")
-
-
-# --- arrays -------------------------------------------------------------------------------------
-
-
-def _null(like: Floats) -> Floats:
-    """NaN in the shape of an array."""
-    return np.full(np.shape(like), np.nan)
-
-
-def _finite(values: Floats) -> Floats:
-    """The values with NaN in place of infinity."""
-    return np.where(np.isinf(values), np.nan, values)
-
-
-def _symmetric(value: Floats, error: Floats) -> Estimate:
-    """An estimate whose interval is the value ± 1.96 errors."""
-    return Estimate(value, error, value - Z * error, value + Z * error)
+        yield _Figure(name, "survival", probability(alive, groups), counts, "%", "M-36, M-41")
 
 
 # --- reading the outcome tables -----------------------------------------------------------------

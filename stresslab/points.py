@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from stresslab.kernels import draws, noise, normals
+from stresslab.sampling import REPLICATES
 
 #: Dimensions for which direction numbers are known (Joe and Kuo 2008); what lies beyond comes from counters.
 DIMENSIONS_MOST = int(qmc.Sobol.MAXDIM)
@@ -40,12 +41,6 @@ class SobolPoints:
         scramble = draws.words(seed, replicate, 0, draws.STREAM_SCRAMBLES, 0)
         self.points = qmc.Sobol(len(self.columns) * days, scramble=True, bits=32, rng=int(scramble[0]) << 32 | int(scramble[1]))
 
-    def draw(self, room: noise.Noise, wanted: NDArray[np.uint8], seed: int, path: int) -> None:
-        """Fill the noise of one path: its point in the leading columns, counters in all else."""
-        noise.draw_noise(room, wanted, seed, path)
-        for column, values in zip(self.columns, self.leading(path, path + 1)[0], strict=True):
-            room.leading[1:, column] = values
-
     def leading(self, first: int, stop: int) -> NDArray[np.float64]:
         """The normals of paths first..stop − 1: paths × columns × days."""
         count, level = stop - first, np.zeros(self.days + 1)
@@ -62,3 +57,18 @@ class SobolPoints:
         for row, given in zip(out.reshape(-1, self.days), z.reshape(-1, self.days), strict=True):
             noise.bridge(row, level, given, self.order)
         return out
+
+
+class SobolPaths:
+    """The paths of a Sobol sample: path i is point ⌊i / 16⌋ of the point set i mod 16, each set scrambled anew."""
+
+    def __init__(self, days: int, wanted: NDArray[np.uint8], seed: int) -> None:
+        columns = [int(c) for c in np.flatnonzero(wanted)]
+        self.sets = [SobolPoints(days, columns, seed, replicate) for replicate in range(REPLICATES)]
+
+    def draw(self, room: noise.Noise, wanted: NDArray[np.uint8], seed: int, path: int) -> None:
+        """Fill the noise of one path: its point in the leading columns, counters in all else."""
+        points = self.sets[path % REPLICATES]
+        noise.draw_noise(room, wanted, seed, path)
+        for column, values in zip(points.columns, points.leading(path // REPLICATES, path // REPLICATES + 1)[0], strict=True):
+            room.leading[1:, column] = values

@@ -31,6 +31,7 @@ from stresslab.repricing import (
     layer_clause,
     write_loans,
 )
+from stresslab.sampling import Sampling
 from stresslab.scenario import Scenario, Suspension
 
 I64 = NDArray[np.int64]
@@ -61,6 +62,7 @@ class Resolved:
     account_ids: tuple[str, ...]
     instrument_ids: tuple[str, ...]
     sector_ids: tuple[str, ...]  # by the numbers of ``market.sector``
+    sampling: str = Sampling.PLAIN  # how its paths are drawn
 
 
 class _Loans(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,6 +38,7 @@ from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.pool import LookThrough, Rules, read_rules
 from stresslab.pool import look_through as through
 from stresslab.resolve import Resolved, line_available, resolve
+from stresslab.sampling import Sampling, sampling_faults
 from stresslab.scenario import Scenario, read_scenario, read_scenarios
 from stresslab.scenario import resolved as resolved_scenario
 
@@ -118,6 +119,7 @@ def run(
     scheduler: str | None = None,
     parts: int = 0,
     block_paths: int = farm.BLOCK_PATHS,
+    sampling: str = Sampling.PLAIN,
     scale: Path | None = None,
     limits: Path | None = None,
     progress: Progress | None = None,
@@ -132,6 +134,9 @@ def run(
     ``scheduler`` uses a Dask cluster, by default threads of this process do the work. ``parts`` > 0 cuts the book by accounts,
     so that each worker holds some of them. None of these changes a byte.
 
+    ``sampling`` says how paths are drawn: ``plain`` (each by itself), ``antithetic`` (in mirrored pairs) or ``sobol`` (16 sets of evenly
+    spread points, so 16 × 2^k paths); errors and intervals follow it (M-64).
+
     ``tail`` names rare events, such as ``failure`` or ``deficit >= 5000000 yuan``, whose probabilities are estimated for
     ``tail_platform``, by default for each, with a relative standard error of ``tail_target_error`` and at most ``tail_paths``
     paths of a method; they stand in ``tail.parquet``. Raises :class:`InputError`
@@ -144,19 +149,23 @@ def run(
     request = read_request(tail, tail_platform, tail_target_error, tail_paths, faults)
     return _run(
         book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress, request,
-        faults)
+        faults, sampling)
 
 
 def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
     out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
     limits: Path | None, progress: Progress | None, request: Request | None = None, faults: Sequence[Fault] = (),
+    sampling: str = Sampling.PLAIN,
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
     wrong = [*option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts), *faults]
+    # What is said of a number that is no number of paths at all is enough.
+    wrong += [] if any(f.column == "paths" for f in wrong) else sampling_faults(sampling, paths)
     given = read_inputs(book, scenarios, market, scale, limits, wrong, request)
-    plan = _plan(given, paths, seed)
+    resolved = [replace(r, sampling=str(sampling)) for r in given.resolved]
+    plan = _plan(given, paths, seed) | {"sampling": str(sampling)}
     if request is not None:
         plan["tail"] = request.plan()
     folder = record.RunFolder(out)
@@ -164,10 +173,10 @@ def _run(
         return Run(folder.path)
     seconds = {"inputs": time.perf_counter() - clock}
     clock = time.perf_counter()
-    blocks = _run_blocks(folder, given.resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
+    blocks = _run_blocks(folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
     seconds["paths"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    made = [engine.tables(r, found) for r, found in zip(given.resolved, blocks, strict=True)]
+    made = [engine.tables(r, found) for r, found in zip(resolved, blocks, strict=True)]
     for name in _TABLES:
         record.write_table(folder.path / f"{name}.parquet", pa.concat_tables([m[name] for m in made]))
     seconds["tables"] = time.perf_counter() - clock
@@ -208,7 +217,7 @@ def replay(
     weather = market_again(held, then, market, faults) if then is not None else None
     if then is None or weather is None or not chosen:
         raise InputError(faults)
-    resolved = resolve(then, weather, Scenario.model_validate(chosen))
+    resolved = replace(resolve(then, weather, Scenario.model_validate(chosen)), sampling=held["sampling"])
     if account is not None and account not in resolved.account_ids:
         way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"
         faults.append(Fault("options", "the book has no such account", way_out, None, "account", account))
@@ -538,6 +547,7 @@ def _describe(plan: dict[str, Any], given: Inputs) -> dict[str, Any]:
         "stresslab": plan["stresslab"],
         "seed": plan["seed"],
         "paths": plan["paths"],
+        "sampling": plan["sampling"],
         "book": book_facts(book) | {"digest": book.digest},
         "market": {
             "title": market.title, "source": market.source, "digest": market.digest, "index": factor.index, "model": factor.model,
@@ -607,7 +617,7 @@ def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) ->
     held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in _TABLES}
     if "tail" in described:
         held["tail"] = pd.read_parquet(folder.path / "tail.parquet")
-    estimates = estimate(held["outcomes"], held["days"])
+    estimates = estimate(held["outcomes"], held["days"], described["sampling"])
     table = pa.Table.from_pandas(estimates, glossary.schema("estimates"), preserve_index=False)
     record.write_table(folder.path / "estimates.parquet", table)
     rating = grade_run(described, held["outcomes"], scale)

@@ -177,6 +177,7 @@ def _record(paths: int, days: int, title: str, seed: int) -> dict[str, Any]:
         "stresslab": "0.1.0",
         "seed": seed,
         "paths": paths,
+        "sampling": "plain",
         "book": {
             "title": title,
             "as_of": "2024-06-28",

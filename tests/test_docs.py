@@ -47,7 +47,7 @@ def test_the_two_commands_stand_in_the_readme() -> None:
     lines = read(ROOT / "README.md").splitlines()
     venv = "    python3 -m venv .venv && .venv/bin/pip install -e "
     assert lines.count(venv + ". && .venv/bin/stresslab demo") == 1
-    assert lines.count(venv + '".[test]" && .venv/bin/pytest') == 1
+    assert lines.count(venv + '".[test]" && .venv/bin/pytest -n auto') == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -16,19 +16,10 @@ from hypothesis import strategies as st
 
 from stresslab import estimate as module
 from stresslab.compare import compare, differences
-from stresslab.estimate import (
-    estimate,
-    mean,
-    paired,
-    probability,
-    quantile_interval,
-    ratio,
-    sector_estimates,
-    tail_mean,
-    wilson,
-)
+from stresslab.estimate import estimate, paired, sector_estimates
 from stresslab.faults import InputError
 from stresslab.glossary import NULL_WHEN_ZERO, OUTPUTS, schema
+from stresslab.statistics import mean, probability, quantile_interval, ratio, tail_mean, wilson
 
 KEYS = ["scenario", "platform_id", "measure", "statistic", "day"]
 DAYS = 4

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from scipy.stats import qmc
 
 from stresslab.kernels import kernel, noise
-from stresslab.points import SobolPoints, bridge_order
+from stresslab.points import SobolPaths, SobolPoints, bridge_order
 
 WANTED = np.ones(noise.LEAD_FACTORS + 2, np.uint8)
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes as plain Python, without the JIT")
@@ -98,8 +98,9 @@ def test_any_path_is_the_same_point_in_any_block() -> None:
     for other in (SobolPoints(5, [0, 6, 7], 4), SobolPoints(5, [0, 6, 7], 3, 1)):
         assert not np.any(other.leading(0, 16) == whole)
     room, plain = noise.new_noise(5, 2, 9), noise.new_noise(5, 2, 9)
-    s.draw(room, WANTED, 3, 11)
-    noise.draw_noise(plain, WANTED, 3, 11)
+    few = np.isin(np.arange(WANTED.size), [0, 6, 7]).astype(np.uint8)
+    SobolPaths(5, few, 3).draw(room, WANTED, 3, 11 * 16)
+    noise.draw_noise(plain, WANTED, 3, 11 * 16)
     assert np.array_equal(room.leading[1:, [0, 6, 7]].T, whole[11])
     assert np.array_equal(room.own, plain.own)
     assert np.array_equal(room.leading[:, 1:6], plain.leading[:, 1:6])

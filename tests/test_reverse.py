@@ -148,7 +148,7 @@ def test_a_fall_within_its_error_is_no_turn() -> None:
 
 def test_the_interval_is_where_the_figures_interval_crosses_the_line() -> None:
     """(M-94) Of p = (depth − 10) / 40 on n paths: between the depths whose upper and lower Wilson bounds are 20%."""
-    from stresslab.estimate import wilson
+    from stresslab.statistics import wilson
 
     found, _ = searched(lambda s: (depth_of(s) - 10) / 40)
     answer, n = found.answers[0], len(ONE)

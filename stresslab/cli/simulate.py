@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from stresslab.verbs import Run
 
 
+class Sampling(StrEnum):
+    """How the paths of a run are drawn; said here so that help need not load what draws them."""
+
+    PLAIN = "plain"
+    ANTITHETIC = "antithetic"
+    SOBOL = "sobol"
+
+
 class FailOn(StrEnum):
     """What makes the exit code 1."""
 
@@ -75,6 +83,8 @@ def run(
     scheduler: Scheduler = None,
     parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
     block_paths: Annotated[int, typer.Option("--block-paths", help="Paths of one task; changes no result.")] = 25,
+    sampling: Annotated[Sampling, typer.Option(
+        "--sampling", help="How paths are drawn: each by itself, in mirrored pairs, or as evenly spread Sobol points.")] = Sampling.PLAIN,
     fail_on: Failing = FailOn.NOTHING,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -95,8 +105,8 @@ def run(
     try:
         with progress_bar(quiet) as progress:
             made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
-                             scheduler=scheduler, parts=parts, block_paths=block_paths, scale=scale, limits=limits,
-                             progress=progress, tail=tail or [], tail_platform=platform, tail_target_error=tail_target_error,
+                             scheduler=scheduler, parts=parts, block_paths=block_paths, sampling=sampling, scale=scale,
+                             limits=limits, progress=progress, tail=tail or [], tail_platform=platform, tail_target_error=tail_target_error,
                              tail_paths=tail_paths)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stresslab import estimate
+from stresslab import statistics
 from stresslab.report import charts
 from stresslab.report.amounts import NONE, Estimate, count, money_scale, percent, rounded, with_error
 from stresslab.report.exhibits import Cell, Figure, Head, Key, Row, Table, count_cell, money_cell, percent_cell
@@ -17,6 +17,7 @@ from stresslab.report.pictures import crashes
 from stresslab.report.run_tables import ALL, Estimates, RunTables, given, scenario_title
 from stresslab.report.tables import ERRORS, headed, in_unit, scale_of
 from stresslab.report.terms import market_terms
+from stresslab.sampling import groups_of
 
 #: So many instruments are named.
 MOST_AFFECTED = 10
@@ -79,7 +80,7 @@ def _locked_days(run: RunTables) -> dict[str, Estimate]:
     found = {}
     for scenario in (s["id"] for s in run.scenarios):
         if scenario in sums.index.get_level_values(0):
-            told = estimate.mean(sums[scenario].to_numpy(dtype=np.float64))
+            told = statistics.mean(sums[scenario].to_numpy(dtype=np.float64), groups_of(run.sampling, sums[scenario].index.to_numpy()))
             found[scenario] = Estimate(*(float(part) for part in told))
     return found
 

@@ -31,6 +31,12 @@ from stresslab.report.templates import environment
 
 _HERE = Path(__file__).parent
 #: Indices that make a market a United States history, in small letters.
+SAMPLINGS = {
+    "plain": Phrase("every path by itself", "逐条独立"),
+    "antithetic": Phrase("in mirrored pairs; errors are those between pairs (M-64)", "镜像成对；误差按对计算（M-64）"),
+    "sobol": Phrase("scrambled Sobol points in 16 independent sets; errors are those between sets (M-64)",
+                    "扰动Sobol点，16个独立点集；误差按点集计算（M-64）"),
+}
 _US = ("sp500", "s&p", "nasdaq", "wilshire", "dow jones", "djia", "russell")
 
 
@@ -242,6 +248,7 @@ def _what_ran(run: RunTables) -> list[tuple[Phrase, Phrase]]:
     return [
         (Phrase("Seed", "种子"), same(record["seed"])),
         (Phrase("Paths a scenario", "每情景路径数"), plain(record["paths"])),
+        (Phrase("Sampling of paths", "路径抽样方式"), SAMPLINGS[run.sampling]),
         (Phrase("stresslab", "stresslab"), same(record["stresslab"])),
         (Phrase("Market index", "市场指数"), plain(market.get("index"))),
         (Phrase("Market model", "市场模型"), plain(market.get("model"))),

@@ -117,7 +117,7 @@ def _row(found: dict[str, Any], name: Phrase, show: Callable[[float], Phrase], n
 
 def paired_rows(run: RunTables, base: str, other: str) -> tuple[dict[tuple[str, str], dict[str, Any]], MoneyScale]:
     """The paired differences of two scenarios by platform and measure, and the unit for their money."""
-    rows = paired(run.outcomes, base, other).to_dict("records")
+    rows = paired(run.outcomes, base, other, run.sampling).to_dict("records")
     found = {(str(row["platform_id"]), str(row["measure"])): {str(k): v for k, v in row.items()} for row in rows}
     money = [number(found[TOTAL, m][side]) for m, _ in _MEASURES for side in ("first", "second") if m != "accounts_forced"]
     return found, money_scale(money)

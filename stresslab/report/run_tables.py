@@ -44,6 +44,11 @@ class RunTables:
         return list(self.record["scenarios"])
 
     @property
+    def sampling(self) -> str:
+        """How the paths were drawn."""
+        return str(self.record.get("sampling", "plain"))
+
+    @property
     def platforms(self) -> list[dict[str, Any]]:
         """The platforms in the order of the book."""
         return list(self.record["platforms"])

@@ -52,7 +52,7 @@ def shown(run: RunTables, estimates: Estimates) -> list[dict[str, Any]]:
 
 def sector_shares(run: RunTables) -> Shares:
     """Every estimate of a sector by scenario, sector and measure."""
-    return _held(sector_estimates(run.sectors)) if not run.sectors.empty else {}
+    return _held(sector_estimates(run.sectors, run.sampling)) if not run.sectors.empty else {}
 
 
 def _held(table: pd.DataFrame) -> Shares:
@@ -65,7 +65,7 @@ def _together(run: RunTables, names: list[str]) -> Shares:
     table = run.sectors.assign(sector=run.sectors["sector"].isin(names).map({True: "in", False: "out"}))
     money = [c for c in table.columns if c.endswith("_li")]
     merged = table.groupby(["scenario", "path", "sector"], sort=False, as_index=False)[money].sum()
-    return _held(sector_estimates(merged))
+    return _held(sector_estimates(merged, run.sampling))
 
 
 def _ordered(run: RunTables, shares: Shares, scenario: str) -> list[str]:
