@@ -20,7 +20,7 @@ from typing import Any, Literal
 from stresslab.submission.axes import BASE, DECIMALS, PREFIX, Concept, Form, Table
 from stresslab.submission.concepts import BALANCES, FORMS, SUMS, SUMS_OVER
 from stresslab.submission.entity import SCHEMES, sound_identifier
-from stresslab.submission.package import CSV_TYPE, PACKAGE_TYPE, bounds, metadata
+from stresslab.submission.package import CSV_TYPE, PACKAGE_TYPE, bounds, like_a_formula, metadata
 from stresslab.submission.taxonomy import ENUMERATIONS, NUMBER_PATTERN, TYPED_PATTERN, axis_of, taxonomy_files
 
 Severity = Literal["error", "warning"]
@@ -29,7 +29,6 @@ LARGEST = 400_000_000
 #: So many findings of one rule in one file are told; the rest are counted.
 MOST = 20
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
-_FORMULA = ("=", "+", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -384,7 +383,7 @@ class _Reader:
                     value,
                 )
                 continue
-            if value.startswith(_FORMULA) or (value.startswith("-") and _DECIMAL.fullmatch(value) is None):
+            if like_a_formula(value) and _DECIMAL.fullmatch(value) is None:
                 yield Finding(
                     "warning",
                     "S-17",

@@ -15,11 +15,10 @@ from typing import Any
 from stresslab.estimate import TOTAL
 from stresslab.submission import axes as a
 from stresslab.submission.concepts import FORMS
-from stresslab.submission.package import Rows
+from stresslab.submission.package import Rows, like_a_formula
 from stresslab.submission.taxonomy import ENUMERATIONS, axis_of
 
 _CREATED = datetime.datetime(2026, 1, 1)  # noqa: DTZ001  a date of the file format, which knows no zone
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
 _FORMATS = {"money": "#,##0.000", "share": "0.00%", "ratio": "0.00%", "number": "#,##0.00", "count": "0"}
 _DASH = "-"
 #: What a cover asks for: concept of the filing table, and who fills it in where the file does not.
@@ -47,7 +46,7 @@ _BLOCKS = (
 
 def harmless(text: str) -> str:
     """A text that no spreadsheet takes for a formula: an apostrophe before what could begin one."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if like_a_formula(text) else text
 
 
 def workbook(form: str, tables: dict[str, Rows], parameters: dict[str, str]) -> bytes:
