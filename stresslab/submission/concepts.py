@@ -161,7 +161,7 @@ SCENARIOS = Table(
         Concept("ScenarioDays", "count", "Trading days", "交易日数", "M-4", least=1),
         Concept("CrashDepth", "share", "Fall of the market", "市场跌幅", "M-9", required=False),
         Concept("CrashTroughDay", "count", "Day of the trough", "谷底日", "M-9", required=False, least=1),
-        Concept("RateShock", "ratio", "Rise of interest rates", "利率上升", "M-79", required=False),
+        Concept("RateShock", "ratio", "Rise of interest rates", "利率上升", "M-75", required=False),
         Concept("RedemptionShare", "share", "Share of claims that is redeemed", "赎回比例", "M-16", required=False),
         Concept("ScenarioDigest", "text", "SHA-256 of the resolved scenario", "情景摘要（SHA-256）"),
     ),
