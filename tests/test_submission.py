@@ -573,6 +573,35 @@ def test_no_text_becomes_a_formula(text):
     assert harmless(text) == f"'{text}"
 
 
+def test_the_page_says_it_escaped_in_both_languages(place, tmp_path):
+    (tmp_path / "entity.toml").write_text(ENTITY.replace('"Li Hua"', "'<b>Li</b> & Hua'"), encoding="utf-8")
+    made = submit(place / "run", out=tmp_path / "x.xbr", entity=tmp_path / "entity.toml")
+    html = made.page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;Li&lt;/b&gt; &amp; Hua" in html
+    assert "<b>" not in html
+    for text in (
+        "The book is synthetic",
+        "签署",
+        "Own funds after, mean",
+        "轻度",
+        "Funding became dearer",
+        "A forced sale was executed",
+    ):
+        assert text in html
+    assert not re.search(r"(?:src|href)=|url\(|@import", html), "the page asks for nothing"
+    draft = submit(place / "run", out=tmp_path / "draft.xbr").page.read_text(encoding="utf-8")
+    assert "nobody has attested it" in draft
+    assert "nobody has attested it" not in html
+
+
+def test_the_page_becomes_a_pdf_with_the_same_bytes(place, tmp_path):
+    pytest.importorskip("weasyprint")
+    for name in ("a", "b"):
+        submit(place / "run", out=tmp_path / name / "x.xbr", entity=place / "entity.toml", as_pdf=True)
+    assert (tmp_path / "a" / "x.pdf").read_bytes() == (tmp_path / "b" / "x.pdf").read_bytes()
+    assert (tmp_path / "a" / "x.pdf").read_bytes().startswith(b"%PDF")
+
+
 # --- equal bytes --------------------------------------------------------------------------------
 
 
@@ -586,6 +615,7 @@ def test_the_same_run_gives_the_same_bytes(place, tmp_path, form):
     )
     assert made.package.read_bytes() == (place / f"{form}.xbr").read_bytes()
     assert made.workbook.read_bytes() == (place / f"{form}.xlsx").read_bytes()
+    assert made.page.read_bytes() == (place / f"{form}.html").read_bytes()
 
 
 def test_the_taxonomy_is_whole_and_in_both_languages():
@@ -668,6 +698,12 @@ def test_a_run_with_a_path_missing_is_refused(place, tmp_path):
     folder = copied(place, tmp_path)
     rewritten(folder, lambda o: o.iloc[:-1])
     refused(folder, tmp_path, "each of the 3 paths must have one row")
+
+
+def test_a_run_folder_holds_the_run_alone(place, tmp_path):
+    folder = copied(place, tmp_path)
+    with pytest.raises(InputError, match="holds the run alone"):
+        submit(folder, out=folder / "report.xbr")
 
 
 def test_options_are_refused(place, tmp_path):

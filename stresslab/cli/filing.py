@@ -25,7 +25,7 @@ class FormName(StrEnum):
 def submit(
     run: Annotated[Path | None, typer.Argument(help="Folder of a finished run.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The package to write, X.xbr; the workbook lies beside it.")
+        Path | None, typer.Option("--out", help="The package to write, X.xbr; X.xlsx and X.html lie beside it.")
     ] = None,
     form: Annotated[
         FormName, typer.Option("--form", help="The stress submission, or the periodic data report.")
@@ -33,6 +33,9 @@ def submit(
     entity: Annotated[
         Path | None, typer.Option("--entity", help="The entity's file (TOML); without it the package is a draft.")
     ] = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also print the page beside it as PDF (needs WeasyPrint).")
+    ] = False,
     check: Annotated[
         Path | None, typer.Option("--check", help="Check this package instead; exit with 1 if it has an error.")
     ] = None,
@@ -58,7 +61,7 @@ def submit(
         )
     from stresslab.submission import submit as write
 
-    made = write(run, out=out, form=form.value, entity=entity)
+    made = write(run, out=out, form=form.value, entity=entity, as_pdf=pdf)
     with results():
         if as_json:
             print(

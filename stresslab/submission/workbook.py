@@ -22,7 +22,7 @@ _CREATED = datetime.datetime(2026, 1, 1)  # noqa: DTZ001  a date of the file for
 _FORMATS = {"money": "#,##0.000", "share": "0.00%", "ratio": "0.00%", "number": "#,##0.00", "count": "0"}
 _DASH = "-"
 #: What a cover asks for: concept of the filing table, and who fills it in where the file does not.
-_BLOCKS = (
+BLOCKS = (
     ("Entity 机构", ("EntityName", "ResubmissionNumber", "ResubmissionReason", "Draft")),
     ("Attestation 签署", ("AttestationGiven", "AttestationName", "AttestationPosition", "AttestationDate")),
     ("Contact 联系方式", ("ContactName", "ContactPhone", "ContactMail")),
@@ -67,6 +67,22 @@ def workbook(form: str, tables: dict[str, Rows], parameters: dict[str, str]) -> 
     return out.getvalue()
 
 
+def shown(concept: a.Concept, value: str) -> str:
+    """A cell of the package as people read it."""
+    if concept.kind == "flag" and value:
+        return "yes 是" if value == "true" else "no 否"
+    if concept.kind in ENUMERATIONS:
+        return next(
+            (
+                f"{en} {zh}" if en != zh else en
+                for n, en, zh in ENUMERATIONS[concept.kind]
+                if f"{a.PREFIX}:{n}" == value
+            ),
+            value,
+        )
+    return value[1:] if value.startswith("##") else value
+
+
 class _Sheets:
     """Writes the sheets of one workbook."""
 
@@ -108,7 +124,7 @@ class _Sheets:
         if filing["Draft"] == "true":
             sheet.write_string(at, 0, "DRAFT: not attested 草稿：未签署", self.title)
             at += 1
-        for block, wanted in _BLOCKS:
+        for block, wanted in BLOCKS:
             at += 1
             sheet.write_string(at, 0, block, self.head)
             sheet.write_blank(at, 1, None, self.head)
@@ -118,7 +134,7 @@ class _Sheets:
                     sheet,
                     at,
                     f"{concepts[name].en} {concepts[name].zh}",
-                    self._shown(concepts[name], filing.get(name, "")),
+                    shown(concepts[name], filing.get(name, "")),
                 )
                 at += 1
         at += 1
@@ -130,21 +146,6 @@ class _Sheets:
     def _pair(self, sheet: Any, at: int, name: str, value: str) -> None:
         sheet.write_string(at, 0, name, self.faint)
         sheet.write_string(at, 1, harmless(value) or _DASH, self.text)
-
-    def _shown(self, concept: a.Concept, value: str) -> str:
-        """A cell of the package as people read it."""
-        if concept.kind == "flag" and value:
-            return "yes 是" if value == "true" else "no 否"
-        if concept.kind in ENUMERATIONS:
-            return next(
-                (
-                    f"{en} {zh}" if en != zh else en
-                    for n, en, zh in ENUMERATIONS[concept.kind]
-                    if f"{a.PREFIX}:{n}" == value
-                ),
-                value,
-            )
-        return value[1:] if value.startswith("##") else value
 
     def triple(self) -> None:
         """Mild, moderate and severe side by side for each platform, then what the entity says of them."""
@@ -207,4 +208,4 @@ class _Sheets:
         if value and concept.kind in self.numbers and not (concept.kind == "count" and len(value) > 15):
             sheet.write_number(at, column, float(Decimal(value)), self.numbers[concept.kind])
         elif value:
-            sheet.write_string(at, column, harmless(self._shown(concept, value)), self.text)
+            sheet.write_string(at, column, harmless(shown(concept, value)), self.text)

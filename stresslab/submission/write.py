@@ -10,6 +10,7 @@ from stresslab.record import write_bytes
 from stresslab.submission.concepts import FORMS
 from stresslab.submission.entity import DRAFT, SCHEMES, Entity, read_entity
 from stresslab.submission.package import Rows, files_of, packed
+from stresslab.submission.page import page, pdf
 from stresslab.submission.ready import Filed, read_filed
 from stresslab.submission.rows import tables_of
 from stresslab.submission.structure import Finding, structural
@@ -18,24 +19,29 @@ from stresslab.submission.workbook import workbook
 
 @dataclass(frozen=True)
 class Submitted:
-    """What was written: the package, the workbook beside it, and how many tables and facts the package holds."""
+    """What was written: the package, the workbook and the page beside it, with its PDF if asked for; how many tables and facts."""
 
     package: Path
     workbook: Path
+    page: Path
+    pdf: Path | None
     form: str
     draft: bool
     tables: int
     facts: int
 
 
-def submit(folder: Path | str, *, out: Path | str, form: str = "stress", entity: Path | str | None = None) -> Submitted:
-    """Write the submission of a finished run: an xBRL-CSV package that carries its taxonomy, and a workbook beside it (.xlsx).
+def submit(
+    folder: Path | str, *, out: Path | str, form: str = "stress", entity: Path | str | None = None, as_pdf: bool = False
+) -> Submitted:
+    """Write the submission of a finished run: an xBRL-CSV package that carries its taxonomy, and a workbook (.xlsx) and a page
+    to print and sign (.html) beside it; with ``as_pdf`` that page as PDF, which needs WeasyPrint.
 
     ``form`` is ``stress`` or ``periodic``; ``entity`` is the entity's own file, without which the package is a draft. Raises
     :class:`InputError`, and writes nothing, if the run is not finished, is not what its record says, or does not balance.
     """
     where = Path(out)
-    faults = list(_options(where, form))
+    faults = list(_options(where, form, Path(folder)))
     if faults:
         raise InputError(faults)
     said = read_entity(Path(entity)) if entity is not None else None
@@ -49,12 +55,25 @@ def submit(folder: Path | str, *, out: Path | str, form: str = "stress", entity:
     if wrong:
         raise InputError([_fault(f) for f in wrong])
     sheet = where.with_suffix(".xlsx")
-    book = workbook(form, tables, parameters)
-    write_bytes(where, data)
-    write_bytes(sheet, book)
+    html = page(form, tables, parameters)
+    beside = {sheet: workbook(form, tables, parameters), where.with_suffix(".html"): html.encode()}
+    if as_pdf:
+        beside[where.with_suffix(".pdf")] = pdf(html)
+    for file, held in {where: data, **beside}.items():
+        write_bytes(file, held)
     keys = {t.name: set(t.keys) for t in FORMS[form].tables}
     facts = sum(1 for name, rows in tables.items() for row in rows for column in row if column not in keys[name])
-    return Submitted(where, sheet, form, said is None, sum(bool(rows) for rows in tables.values()), facts)
+    printed = where.with_suffix(".pdf") if as_pdf else None
+    return Submitted(
+        where,
+        sheet,
+        where.with_suffix(".html"),
+        printed,
+        form,
+        said is None,
+        sum(bool(rows) for rows in tables.values()),
+        facts,
+    )
 
 
 def parameters_of(filed: Filed, entity: Entity | None) -> dict[str, str]:
@@ -75,7 +94,7 @@ def contents(
     return f"{who}_{form}_{filed.record['book']['as_of']}_{number}", files_of(FORMS[form], tables, parameters, SCHEMES)
 
 
-def _options(where: Path, form: str) -> list[Fault]:
+def _options(where: Path, form: str, run: Path) -> list[Fault]:
     faults = []
     if form not in FORMS:
         faults.append(Fault("options", "is no form of the taxonomy", nearest(form, list(FORMS)), None, "form", form))
@@ -85,6 +104,18 @@ def _options(where: Path, form: str) -> list[Fault]:
                 "options",
                 "a report package of xBRL-CSV ends in .xbr",
                 "name it like submission.xbr",
+                None,
+                "out",
+                str(where),
+            )
+        )
+    if where.parent.resolve() == run.resolve():
+        # The page of the name report.xbr would take the place of the run's own report.
+        faults.append(
+            Fault(
+                "options",
+                "lies in the run's folder, which holds the run alone",
+                "write it beside the folder",
                 None,
                 "out",
                 str(where),
