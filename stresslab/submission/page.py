@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from stresslab.estimate import TOTAL
 from stresslab.faults import Fault, InputError
@@ -21,6 +21,10 @@ from stresslab.submission.package import Rows
 from stresslab.submission.workbook import BLOCKS, shown
 
 _NONE = "\u2013"
+_NOTE = (
+    "Money in yuan; ± one sampling error. Each column holds given its scenario.",
+    "金额单位：元；±为抽样误差；各列以该情景发生为条件。",
+)
 _STYLE = """
 @page { size: A4; margin: 18mm 16mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 8pt } }
 body { font: 10pt/1.45 "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; color: #1a1a1a;
@@ -30,6 +34,8 @@ table { border-collapse: collapse; width: 100% } thead { display: table-header-g
 th, td { text-align: left; vertical-align: top; padding: .2em .6em .2em 0; border-bottom: 1px solid #ccc; overflow-wrap: anywhere }
 th { font-weight: 600 } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .f { color: #666; font-size: 8pt }
+.pair td:first-child, .pair th:first-child { width: 45% } .one { break-inside: avoid; margin-bottom: 1.6em } .new { break-before: page }
+table.one { table-layout: fixed } .one th:first-child { width: 34% } .one th:last-child { width: 12% }
 .banner { border: 2px solid #a33; padding: .4em .8em; font-weight: 600 } .sign { display: flex; gap: 2em; margin-top: 3em }
 .sign div { flex: 1; border-top: 1px solid #1a1a1a; padding-top: .3em } .t { white-space: pre-line }
 """
@@ -88,7 +94,7 @@ def _th(text: str, number: bool = False) -> Markup:
     return Markup('<th class="n">{}</th>' if number else "<th>{}</th>").format(text)
 
 
-def _td(text: str, kind: str = "") -> Markup:
+def _td(text: str | Markup, kind: str = "") -> Markup:
     return Markup('<td class="{}">{}</td>').format(kind, text) if kind else Markup("<td>{}</td>").format(text)
 
 
@@ -100,13 +106,13 @@ def _cover(form: str, filing: dict[str, str], parameters: dict[str, str]) -> Mar
         ("Currency 币种", "currency"),
     )
     rows = [(_th(said), _td(parameters[name].removesuffix("@end"))) for said, name in named]
-    out = Markup("<table>{}</table>").format(_rows(rows))
+    out = Markup('<table class="pair">{}</table>').format(_rows(rows))
     for block, wanted in BLOCKS:
         lines = [
             (_td(f"{concepts[n].en} {concepts[n].zh}"), _td(shown(concepts[n], filing.get(n, "")) or _NONE))
             for n in wanted
         ]
-        out += Markup("<h2>{}</h2><table>{}</table>").format(block, _rows(lines))
+        out += Markup('<h2>{}</h2><table class="pair">{}</table>').format(block, _rows(lines))
     signed = Markup("").join(Markup("<div>{}</div>").format(s) for s in ("Signature 签字", "Date 日期", "Seal 盖章"))
     return out + Markup('<div class="sign">{}</div>').format(signed)
 
@@ -115,7 +121,8 @@ def _triple(form: str, tables: dict[str, Rows]) -> Markup:
     if not tables.get("triple"):
         return Markup("")
     table = FORMS[form].table("triple")
-    out = Markup("<h2>{} {}</h2>").format(table.en, table.zh)
+    out = Markup('<h2 class="new">{} {}</h2>').format(table.en, table.zh)
+    out += Markup("<p>{}<br>{}</p>").format(*_NOTE)
     for platform in dict.fromkeys(row["platform"] for row in tables["triple"]):
         rows = {row["severity"]: row for row in tables["triple"] if row["platform"] == platform}
         name = "All platforms 全部平台" if platform == TOTAL else platform
@@ -123,13 +130,25 @@ def _triple(form: str, tables: dict[str, Rows]) -> Markup:
         lines = [
             (
                 _td(f"{c.en} {c.zh}"),
-                *(_td(figure(c, rows[a.SEVERITY.qname(m.value)].get(c.name, "")), "n") for m in a.SEVERITY.members),
+                *(_td(_with_error(c, table, rows[a.SEVERITY.qname(m.value)]), "n") for m in a.SEVERITY.members),
                 _td(c.formula, "f"),
             )
             for c in table.concepts
+            if not c.name.endswith("Error")
         ]
-        out += Markup("<table><thead>{}</thead><tbody>{}</tbody></table>").format(_rows([head]), _rows(lines))
+        out += Markup('<table class="one"><thead>{}</thead><tbody>{}</tbody></table>').format(
+            _rows([head]), _rows(lines)
+        )
     return out
+
+
+def _with_error(concept: a.Concept, table: a.Table, row: dict[str, str]) -> Markup:
+    """A figure, and its sampling error where it has one."""
+    error = next((c for c in table.concepts if c.name == f"{concept.name}Error"), None)
+    said = figure(concept, row.get(concept.name, ""))
+    if error is None or error.name not in row:
+        return escape(said)
+    return Markup('{}<br><span class="f">± {}</span>').format(said, figure(error, row[error.name]))
 
 
 def figure(concept: a.Concept, value: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from stresslab.estimate import TOTAL
+from stresslab.estimate import TOTAL, probability
+from stresslab.estimate import mean as average
 from stresslab.faults import Fault, InputError
-from stresslab.glossary import INVESTOR_TYPES, SOURCES
+from stresslab.glossary import INVESTOR_TYPES, LI_PER_YUAN, SOURCES
 from stresslab.record import digest_of
 from stresslab.submission import axes as a
 from stresslab.submission import concepts as c
@@ -370,7 +371,9 @@ def _layers(filed: Filed) -> Rows:
     return rows
 
 
-def _estimate(filed: Filed, scenario: str, platform: str, measure: str, statistic: str) -> str | None:
+def _estimate(
+    filed: Filed, scenario: str, platform: str, measure: str, statistic: str, of: str = "value"
+) -> str | None:
     e = filed.estimates
     hit = e[
         (e["scenario"] == scenario)
@@ -379,7 +382,7 @@ def _estimate(filed: Filed, scenario: str, platform: str, measure: str, statisti
         & (e["statistic"] == statistic)
         & (e["day"] == 0)
     ]
-    return None if hit.empty else _estimated(hit["value"].iloc[0], str(hit["unit"].iloc[0]))
+    return None if hit.empty else _estimated(hit[of].iloc[0], str(hit["unit"].iloc[0]))
 
 
 def _graded(filed: Filed) -> dict[tuple[str, str], dict[str, Any]]:
@@ -440,15 +443,17 @@ def _triple(filed: Filed, entity: Entity | None) -> Rows:
                 ("TripleDeficitHigh", "deficit", "q95"),
                 ("TripleCoverage", "own_funds_coverage", "median"),
             )
-            found = {concept: _estimate(filed, *at, measure, statistic) for concept, measure, statistic in wanted}
-            # Of all platforms together, an event is one of any of them: counted here, path by path.
-            found |= {
-                concept: _chance(filed, at, measure, column)
-                for concept, measure, column in (
-                    ("TripleFailure", "failure", "failure_day"),
-                    ("TripleUnpaid", "unpaid_redemption", "first_unpaid_day"),
-                )
+            found: dict[str, str | None] = {
+                "OwnFundsAfterError": _estimated(average(after / LI_PER_YUAN).error, "yuan")
             }
+            for concept, measure, statistic in wanted:
+                found[concept] = _estimate(filed, *at, measure, statistic)
+                found[f"{concept}Error"] = _estimate(filed, *at, measure, statistic, "error")
+            for concept, measure, column in (
+                ("TripleFailure", "failure", "failure_day"),
+                ("TripleUnpaid", "unpaid_redemption", "first_unpaid_day"),
+            ):
+                found[concept], found[f"{concept}Error"] = _chance(filed, at, measure, column)
             row |= {concept: text for concept, text in found.items() if text is not None}
             if graded.get(at, {}).get("grade_after"):
                 row["TripleGrade"] = enumeration("grade", graded[at]["grade_after"])
@@ -456,12 +461,14 @@ def _triple(filed: Filed, entity: Entity | None) -> Rows:
     return rows
 
 
-def _chance(filed: Filed, at: tuple[str, str], measure: str, column: str) -> str | None:
+def _chance(filed: Filed, at: tuple[str, str], measure: str, column: str) -> tuple[str | None, str | None]:
+    """The probability of an event and its error; of all platforms together it is one of any of them, counted path by path."""
     if at[1] != TOTAL:
-        return _estimate(filed, *at, measure, "probability")
+        return _estimate(filed, *at, measure, "probability"), _estimate(filed, *at, measure, "probability", "error")
     mine = filed.outcomes[filed.outcomes["scenario"] == at[0]]
     hit = mine[column].fillna(0).gt(0).groupby(mine["path"]).any()
-    return decimal(Fraction(int(hit.sum()), len(hit)), a.DECIMALS["share"])
+    found = probability(hit.to_numpy(dtype=bool))
+    return _estimated(found.value, "%"), _estimated(found.error, "%")
 
 
 # --- periodic -----------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _options(where: Path, form: str, run: Path) -> list[Fault]:
             Fault(
                 "options",
                 "lies in the run's folder, which holds the run alone",
-                "write it beside the folder",
+                "write beside it",
                 None,
                 "out",
                 str(where),
