@@ -487,6 +487,27 @@ def test_the_layers_are_those_of_one_path_and_of_the_mean(place):
             )
 
 
+def test_errors_of_the_triple_are_those_of_the_estimates(place, tmp_path):
+    verbs.run(
+        place / "book", ["mild", "moderate", "severe"], paths=6, seed=3, out=tmp_path / "run", sampling="antithetic"
+    )
+    _, files = unpacked(submit(tmp_path / "run", out=tmp_path / "x.xbr").package.read_bytes())
+    facts = facts_by_the_book(files)
+    assert [f["value"] for f in facts if f["concept"] == "sl:Sampling"] == ["antithetic"]
+    outcomes = pd.read_parquet(tmp_path / "run" / "outcomes.parquet")
+    mine = outcomes[(outcomes["scenario"] == "severe") & (outcomes["platform_id"] == "P2")].sort_values("path")
+    own = (mine["reserve_end_li"] + mine["own_capital_end_li"]).to_numpy() / 1000
+    # Three mirrored pairs: only their means are independent.
+    pairs = own.reshape(3, 2).mean(axis=1)
+    found = {
+        (f["sl:PlatformAxis"], f["concept"]): float(f["value"])
+        for f in facts
+        if f.get("sl:SeverityAxis") == "sl:SeveritySevere" and f["concept"].startswith("sl:OwnFundsAfter")
+    }
+    assert found["P2", "sl:OwnFundsAfter"] == pytest.approx(own.mean(), abs=0.001)
+    assert found["P2", "sl:OwnFundsAfterError"] == pytest.approx(pairs.std(ddof=1) / np.sqrt(3), abs=0.001)
+
+
 def test_frictionless_reads_the_tables(place, tmp_path):
     """A validator of data packages, with a schema made from the package's own table constraints."""
     frictionless = pytest.importorskip("frictionless")

@@ -72,6 +72,7 @@ FILING = Table(
         Concept("KernelDigest", "text", "SHA-256 of the kernels", "计算内核摘要（SHA-256）"),
         Concept("Seed", "count", "Seed", "随机种子", least=0),
         Concept("Paths", "count", "Paths of each scenario", "每情景路径数", least=1),
+        Concept("Sampling", "text", "How paths are drawn", "路径抽样方式", "M-64"),
         Concept("ScaleTitle", "text", "Rating scale", "评级标准"),
         Concept("ScaleProvisional", "flag", "The rating scale is provisional", "评级标准为暂行"),
     ),

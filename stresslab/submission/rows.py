@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from stresslab.estimate import TOTAL, probability
-from stresslab.estimate import mean as average
+from stresslab.estimate import TOTAL
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import INVESTOR_TYPES, LI_PER_YUAN, SOURCES
 from stresslab.record import digest_of
+from stresslab.sampling import Sampling, groups_of
+from stresslab.statistics import mean as average
+from stresslab.statistics import probability
 from stresslab.submission import axes as a
 from stresslab.submission import concepts as c
 from stresslab.submission.entity import Entity, Triple
@@ -96,6 +98,7 @@ def _filing(form: str, filed: Filed, entity: Entity | None) -> dict[str, str]:
         "KernelDigest": record["kernels"],
         "Seed": str(record["seed"]),
         "Paths": str(record["paths"]),
+        "Sampling": str(record.get("sampling", Sampling.PLAIN)),
         "ScaleTitle": escaped(scale["title"].strip()),
         "ScaleProvisional": _flag(scale["provisional"]),
     }
@@ -444,7 +447,9 @@ def _triple(filed: Filed, entity: Entity | None) -> Rows:
                 ("TripleCoverage", "own_funds_coverage", "median"),
             )
             found: dict[str, str | None] = {
-                "OwnFundsAfterError": _estimated(average(after / LI_PER_YUAN).error, "yuan")
+                "OwnFundsAfterError": _estimated(
+                    average(after / LI_PER_YUAN, _independent(filed, paths["path"].to_numpy())).error, "yuan"
+                )
             }
             for concept, measure, statistic in wanted:
                 found[concept] = _estimate(filed, *at, measure, statistic)
@@ -461,13 +466,18 @@ def _triple(filed: Filed, entity: Entity | None) -> Rows:
     return rows
 
 
+def _independent(filed: Filed, paths: Any) -> Any:
+    """Which group each path belongs to, where paths are independent between groups only (M-64)."""
+    return groups_of(filed.record.get("sampling", Sampling.PLAIN), paths)
+
+
 def _chance(filed: Filed, at: tuple[str, str], measure: str, column: str) -> tuple[str | None, str | None]:
     """The probability of an event and its error; of all platforms together it is one of any of them, counted path by path."""
     if at[1] != TOTAL:
         return _estimate(filed, *at, measure, "probability"), _estimate(filed, *at, measure, "probability", "error")
     mine = filed.outcomes[filed.outcomes["scenario"] == at[0]]
     hit = mine[column].fillna(0).gt(0).groupby(mine["path"]).any()
-    found = probability(hit.to_numpy(dtype=bool))
+    found = probability(hit.to_numpy(dtype=bool), _independent(filed, hit.index.to_numpy()))
     return _estimated(found.value, "%"), _estimated(found.error, "%")
 
 

@@ -37,6 +37,7 @@ BLOCKS = (
             "KernelDigest",
             "Seed",
             "Paths",
+            "Sampling",
             "ScaleTitle",
             "ScaleProvisional",
         ),
