@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stresslab.market import Market, read_market
     from stresslab.pool import LookThrough
     from stresslab.scenario import Scenario, read_scenario
+    from stresslab.submission import check_submission, submit
     from stresslab.verbs import (
         Run,
         calibrate,
@@ -38,6 +39,7 @@ _WHERE = {
     "Market": "market", "read_market": "market",
     "History": "history", "read_history": "history",
     "Scenario": "scenario", "read_scenario": "scenario",
+    "check_submission": "submission", "submit": "submission",
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
     "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
@@ -45,8 +47,8 @@ _WHERE = {
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "calibrate",
-    "check", "demo", "demo_book", "episode", "init", "look_through", "rate", "read_book", "read_history", "read_market",
-    "read_scenario", "replay", "reverse", "run", "terms",
+    "check", "check_submission", "demo", "demo_book", "episode", "init", "look_through", "rate", "read_book", "read_history", "read_market",
+    "read_scenario", "replay", "reverse", "run", "submit", "terms",
 ]
 
 

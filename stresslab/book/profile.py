@@ -9,6 +9,7 @@ import pandas as pd
 
 from stresslab.book.checks import collateral_of_accounts, given
 from stresslab.book.files import Book
+from stresslab.glossary import INVESTOR_TYPES
 
 #: Edges of the leverage distribution, L = A / E (M-3); the last bin has no end, and holds accounts without equity.
 LEVERAGE_EDGES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 11.0)
@@ -65,7 +66,14 @@ def _platform(book: Book, at: int, line: int, collateral: pd.Series[Any]) -> dic
         "risk_disclosure_score": None if score is None or score != score else float(score),
         "risk_disclosure_evidence": evidence if isinstance(evidence, str) else None,
         "leverage": leverage_distribution(held, debt.tolist()),
+        "investors": _investors(t["accounts"]["investor_type"].to_numpy()[mine], debt),
     }
+
+
+def _investors(kinds: Any, debt: Any) -> dict[str, dict[str, int]]:
+    """Accounts, accounts with debt and debt of each investor type (M-201)."""
+    of = {kind: debt[kinds == kind] for kind in INVESTOR_TYPES}
+    return {kind: {"accounts": len(d), "accounts_with_debt": int((d > 0).sum()), "debt_li": int(d.sum())} for kind, d in of.items()}
 
 
 def _top_clients(claims: pd.DataFrame) -> list[list[Any]]:
