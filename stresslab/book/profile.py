@@ -9,6 +9,7 @@ import pandas as pd
 
 from stresslab.book.checks import collateral_of_accounts, given
 from stresslab.book.files import Book
+from stresslab.book.rated import rated_facts
 from stresslab.glossary import INVESTOR_TYPES
 
 #: Edges of the leverage distribution, L = A / E (M-3); the last bin has no end, and holds accounts without equity.
@@ -67,6 +68,7 @@ def _platform(book: Book, at: int, line: int, collateral: pd.Series[Any]) -> dic
         "risk_disclosure_evidence": evidence if isinstance(evidence, str) else None,
         "leverage": leverage_distribution(held, debt.tolist()),
         "investors": _investors(t["accounts"]["investor_type"].to_numpy()[mine], debt),
+        **rated_facts(book, str(name), collateral),
     }
 
 
