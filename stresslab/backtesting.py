@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,14 @@ class Backtested:
     tables: dict[str, pd.DataFrame]
     record: dict[str, Any]
     as_of: dict[str, Any] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The record with the table of scores, as JSON can hold it: what is missing or infinite is null."""
+        rows = [
+            {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+            for row in self.scores.to_dict("records")
+        ]
+        return {**self.record, "scores": rows}
 
     @property
     def scores(self) -> pd.DataFrame:

@@ -15,11 +15,10 @@ from stresslab.early_warning import events as dated
 from stresslab.early_warning import models as made
 from stresslab.early_warning.events import Event, Labels, events_of, labels_of
 from stresslab.early_warning.folds import Fold, walk_forward
-from stresslab.early_warning.indicators import SPECS, Indicator, indicators_of
+from stresslab.early_warning.indicators import SPECS, Indicator, indicators_of, regime_indicator
 from stresslab.early_warning.known import Known, known_of
 from stresslab.early_warning.leaks import Leak, foresights, truncation
 from stresslab.early_warning.models import Forecast, Model, Task
-from stresslab.early_warning.regime import wild_probability
 from stresslab.early_warning.rules import Rule, read_rule
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.history import History
@@ -157,26 +156,14 @@ def backtest_of(
     known = known_of(history, index=index, first=first, last=last, lags=lags)
     found = indicators_of(known)
     if any(name.split(":")[0] in ("regime", "combination") for name in models):
-        found.append(_regime(known))
+        found.append(regime_indicator(known))
     chosen, rules = models_of(models, [one.name for one in found], shadow)
     embargo = max(20, _settles(str(events))) if held.embargo is None else held.embargo
     happened = events_of(events, known)
     labels = labels_of(known.days, happened, held.horizon, held.after)
-    leaks = truncation(known, [one for one in found if one.name != "regime"])
-    leaks += foresights(known, found, labels.y, labels.scored, held.horizon)
-    bad = {leak.indicator for leak in leaks}
-    found = [one for one in found if one.name not in bad]
-    if not found:
-        raise InputError([Fault("history", "no indicator is left that does not see the future", "correct the tables")])
-    in_models = [one for one in found if (held.candidates or not one.is_candidate)]
-    task = Task(
-        tuple(one.name for one in in_models),
-        np.column_stack([one.values.to_numpy(float) for one in in_models]),
-        tuple(one.danger for one in in_models),
-        held.horizon,
-        embargo,
-        held.mu,
-    )
+    leaks = truncation(known, found) + foresights(known, found, labels.y, labels.scored, held.horizon)
+    found = _honest(found, leaks, chosen)
+    task = _task(found, held, embargo)
     folds = list(
         walk_forward(
             len(known.days),
@@ -195,53 +182,50 @@ def backtest_of(
     with threadpool_limits(1):
         told, forecast = _walk(known, events, task, chosen, folds, held)
     if not (labels.scored & forecast).any():
-        raise InputError(
-            [
-                Fault(
-                    "history",
-                    "no day can be scored: no event lies far enough before the others to learn from",
-                    "take a milder rule for events, a shorter --first or --horizon, or a longer history",
-                    None,
-                    "events",
-                    str(events),
-                )
-            ]
+        rule = "no day can be scored: no event lies far enough before the others to learn from"
+        way_out = "take a milder rule for events, a shorter --first or --horizon, or a longer history"
+        raise InputError([Fault("history", rule, way_out, None, "events", str(events))])
+    tried = made.specifications(chosen, task) + sum(one.is_candidate for one in found) * (not held.candidates)
+    notes = [*history.notes, *known.notes]
+    return Backtest(known, found, leaks, happened, labels, forecast, told, held, embargo, tried, rules, notes)
+
+
+def _honest(found: list[Indicator], leaks: list[Leak], models: Sequence[Model]) -> list[Indicator]:
+    """The indicators that do not see the future; raises :class:`InputError` if none is left, or a model was asked for one that does."""
+    bad = {leak.indicator: leak for leak in leaks}
+    wanted = [m.indicator for m in models if isinstance(m, made.Single) and m.indicator in bad]
+    faults = [
+        Fault(
+            "options",
+            f"sees the future ({bad[name].check}: {bad[name].where})",
+            "say with --lag when it is known",
+            None,
+            "model",
+            name,
         )
-    return Backtest(
-        known,
-        found,
-        leaks,
-        happened,
-        labels,
-        forecast,
-        told,
-        held,
-        embargo,
-        made.specifications(chosen, task) + sum(one.is_candidate for one in found) * (not held.candidates),
-        rules,
-        [*history.notes, *known.notes],
+        for name in dict.fromkeys(filter(None, wanted))
+    ]
+    kept = [one for one in found if one.name not in bad]
+    if not kept:
+        faults.append(Fault("history", "no indicator is left that does not see the future", "correct the tables"))
+    if faults:
+        raise InputError(faults)
+    return kept
+
+
+def _task(found: list[Indicator], held: Settings, embargo: int) -> Task:
+    """What the models read: named indicators, and candidates only if they were asked for."""
+    kept = [one for one in found if held.candidates or not one.is_candidate]
+    values: F64 = np.column_stack([one.values.to_numpy(float) for one in kept]).astype(np.float64)
+    return Task(
+        tuple(one.name for one in kept), values, tuple(one.danger for one in kept), held.horizon, embargo, held.mu
     )
 
 
 def _settles(rule: str) -> int:
     """The days until an event of a rule is known to have started: it is dated at the high before the fall."""
-    found = dated._DRAWDOWN.match(rule.strip().lower())
+    found = dated.DRAWDOWN.match(rule.strip().lower())
     return int(found[3]) if found is not None and found[4] != "fall" else 0
-
-
-def _regime(known: Known) -> Indicator:
-    return Indicator(
-        "regime",
-        "probability of the wild state",
-        "动荡状态概率",
-        "Hamilton's filter, two states, refitted every 252 days on days before",
-        f"closes of {known.index_id}",
-        "0 trading days",
-        1,
-        Said("missing before 500 days", "首500日缺失"),
-        wild_probability(known.close),
-        pd.Series(known.days, known.days),
-    )
 
 
 def models_of(

@@ -23,7 +23,7 @@ RULES = (
     "fall >= 10% within 5 days",
     "breadth.n_limit_down >= 500 for 2 days",
 )
-_DRAWDOWN = re.compile(
+DRAWDOWN = re.compile(
     r"^(drawdown|fall)\s*(?:>=|of|≥)\s*([\d.]+)\s*%\s*(?:within|in)\s*(\d+)\s*(?:trading\s+)?days?(?:\s+at\s+(peak|fall))?$"
 )
 _COLUMN = re.compile(r"^([\w: ]+?)\.([\w一-鿿]+)\s*(>=|<=|≥|≤)\s*(-?[\d.]+)\s*%?(?:\s+for\s+(\d+)\s*days?)?$")
@@ -85,7 +85,7 @@ def events_of(told: str | Path, known: Known) -> list[Event]:
 
 
 def _by_rule(text: str, known: Known) -> list[Event] | None:
-    rule = _DRAWDOWN.match(text.lower())
+    rule = DRAWDOWN.match(text.lower())
     if rule is not None:
         kind, depth, days, at = rule[1], float(rule[2]) / 100.0, int(rule[3]), rule[4] or "peak"
         if not 0.0 < depth < 1.0 or days < 1:

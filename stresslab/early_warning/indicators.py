@@ -12,6 +12,7 @@ import pandas as pd
 
 from stresslab.early_warning.garch import garch_volatility
 from stresslab.early_warning.known import Column, Known, extra_columns
+from stresslab.early_warning.regime import wild_probability
 from stresslab.early_warning.sentiment import sentiment_index
 from stresslab.history.said import Said
 from stresslab.market.volatility import YEAR_PCT
@@ -493,3 +494,19 @@ def trailing_rank(x: Series[float], days: int = TWO_YEARS, least: int = 120) -> 
     rank: Series[float] = x.rolling(days, min_periods=least).rank(method="average")
     count = x.rolling(days, min_periods=least).count()
     return (rank - 0.5) / count
+
+
+def regime_indicator(known: Known) -> Indicator:
+    """The filtered probability of the wild state as an indicator (M-171); only models that name it pay for its fits."""
+    return Indicator(
+        "regime",
+        "probability of the wild state",
+        "动荡状态概率",
+        "Hamilton's filter, two states, refitted every 252 days on days before",
+        f"closes of {known.index_id}",
+        "0 trading days",
+        1,
+        Said("missing before 500 days", "首500日缺失"),
+        wild_probability(known.close),
+        pd.Series(known.days, known.days),
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from stresslab.early_warning.indicators import Indicator, indicators_of
+from stresslab.early_warning.indicators import Indicator, indicators_of, regime_indicator
 from stresslab.early_warning.known import Known
 
 F64 = NDArray[np.float64]
@@ -39,7 +39,10 @@ def truncation(
     leaks: list[Leak] = []
     for place in sorted({n // 2 + (n // 2 - 1) * k // max(sample - 1, 1) for k in range(sample)}):
         day = known.days[place]
-        again = {one.name: one for one in indicators_of(known.until(day), candidates=candidates)}
+        past = known.until(day)
+        again = {one.name: one for one in indicators_of(past, candidates=candidates)}
+        if any(one.name == "regime" for one in found):
+            again["regime"] = regime_indicator(past)
         for one in found:
             whole = float(one.values.iloc[place])
             there = again.get(one.name)
