@@ -175,6 +175,36 @@ def test_unknown_columns_are_candidates() -> None:
     assert ranked.between(0, 1).all()
 
 
+def test_breadth_and_concentration_from_prices() -> None:
+    whole = made_history()
+    days = whole.index["date"]
+    rows = []
+    for k in range(40):
+        # All move together; on day 1000 a quarter falls by 10%, a fifth is not there, and one share takes half of the turnover.
+        move = np.where((np.arange(1500) == 1000) & (k < 10), -0.1, 0.001)
+        amount = np.full(1500, 39.0 if k == 39 else 1.0)
+        told = pd.DataFrame(
+            {
+                "instrument_id": f"S{k:02d}",
+                "date": days,
+                "close": 10 * np.cumprod(1 + move),
+                "traded": True,
+                "amount": amount,
+            }
+        )
+        rows.append(told.drop(index=1000) if k >= 32 else told)
+    prices = (
+        pd.concat(rows, ignore_index=True).sort_values(["instrument_id", "date"], kind="stable").reset_index(drop=True)
+    )
+    held = known(History(prices, whole.index, {"sectors": pd.DataFrame({"instrument_id": ["S00"], "sector": ["x"]})}))
+    found = {one.name: one.values for one in indicators_of(held)}
+    assert found["limit_downs"].iloc[1000] == pytest.approx(100 * (10 / 32) / 5)
+    assert found["halts"].iloc[1000] == pytest.approx(100 * (8 / 40) / 5)
+    # 39 ones and a 39: HHI = (39 + 39²) / 78² = 0.25641, so 1 / (40 × 0.25641) = 0.0975.
+    assert found["concentration"].iloc[900] == pytest.approx(0.0975)
+    assert truncation(held, indicators_of(held)) == []
+
+
 def test_robust_z_by_hand() -> None:
     flow = pd.Series([1.0, 2.0, 3.0] * 30 + [12.0])
     # Median 2, MAD 1 (two thirds of the values are 1 away): 0.6745 × (12 − 2) / 1.
@@ -483,3 +513,91 @@ def test_what_was_known_on_an_evening() -> None:
     assert json.loads(json.dumps(known_then)) == known_then
     with pytest.raises(InputError, match="outside the history"):
         sl.backtest(made_history(), events=RULE, models=["rule"], as_of="2031-01-01", settings=QUICK)
+
+
+# --- the command line --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made-up market as files."""
+    place = tmp_path_factory.mktemp("history")
+    index = made_history().index
+    index.assign(date=index["date"].dt.strftime("%Y-%m-%d")).drop(columns="traded").to_csv(
+        place / "index.csv", index=False
+    )
+    return place
+
+
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    from stresslab import cli
+
+    monkeypatch.setattr("sys.argv", ["stresslab", "backtest", *words])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    told = capsys.readouterr()
+    return int(done.value.code or 0), told.out, told.err
+
+
+def test_the_verb_writes_a_folder_and_says_what_it_found(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    quick = ["--repetitions", "20", "--first", "400", "--model", "threshold"]
+    out = tmp_path / "out"
+    code, told, _ = command(capsys, monkeypatch, str(folder), "--events", RULE, "--out", str(out), *quick)
+    assert code == 0
+    assert "5 events by drawdown" in told
+    assert (out / "record.json").is_file()
+    record = json.loads((out / "record.json").read_text(encoding="utf-8"))
+    assert record["inputs"].keys() == {"index.csv"}
+    assert set(record["outputs"]) == {p.name for p in out.iterdir()} - {"record.json"}
+    code, told, _ = command(capsys, monkeypatch, str(folder), "--events", RULE, "--json", *quick)
+    assert code == 0
+    assert {row["model"] for row in json.loads(told)["scores"]} == {"always", "never", "volatility", "threshold"}
+
+
+def test_exit_codes(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    quick = ["--repetitions", "20", "--first", "400", "--model", "rule"]
+    code, _, err = command(capsys, monkeypatch, str(folder), *quick)
+    assert code == 2
+    assert "a backtest needs events" in err
+    code, _, err = command(capsys, monkeypatch, str(folder), "--events", RULE, "--fail-on", "alarm", *quick)
+    assert code == 2
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    code, _, err = command(capsys, monkeypatch, str(folder), "--events", RULE, "--out", str(tmp_path), *quick)
+    assert code == 2
+    assert "holds no backtest" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+    # Deep in a crash the shipped rule is red.
+    day = str(made_history().index["date"].iloc[1268].date())
+    code, told, _ = command(
+        capsys, monkeypatch, str(folder), "--events", RULE, "--as-of", day, "--fail-on", "alarm", *quick
+    )
+    assert code == 1
+    assert "ALARM" in told
+
+
+def test_a_leak_is_told_and_can_fail(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    close = made_history().index
+    ahead = pd.DataFrame(
+        {"date": close["date"].dt.strftime("%Y-%m-%d"), "whisper": np.log(close["close"].shift(-10) / close["close"])}
+    )
+    ahead.to_csv(tmp_path / "oracle.csv", index=False)
+    words = [
+        str(folder),
+        str(tmp_path / "oracle.csv"),
+        "--events",
+        RULE,
+        "--as-of",
+        "2009-06-12",
+        "--repetitions",
+        "20",
+        "--first",
+        "400",
+        "--model",
+        "rule",
+    ]
+    code, _, err = command(capsys, monkeypatch, *words, "--fail-on", "leak")
+    assert code == 1
+    assert "whisper sees the future" in err
+    named = [*words[:-1], "threshold:candidate:oracle.whisper"]
+    code, _, err = command(capsys, monkeypatch, *named)
+    assert code == 2

@@ -165,9 +165,7 @@ def falls(
         start = top if dated == "peak" else u
         fall = 100.0 * (1.0 - c[lowest] / c[top])
         found.append(
-            Event(
-                f"−{fall:.0f}% from {close.index[top].date()}", close.index[start], close.index[lowest], round(fall, 2)
-            )
+            Event(f"−{fall:.0f}% {close.index[top].date()}", close.index[start], close.index[lowest], round(fall, 2))
         )
         after = lowest + 1
         u = after + 1
@@ -189,7 +187,7 @@ def waves(hit: NDArray[np.bool_], days: pd.DatetimeIndex, least: int, name: str)
             if found and t - int(days.searchsorted(found[-1].end)) < 20:
                 found[-1] = Event(found[-1].name, found[-1].start, days[stop])
             else:
-                found.append(Event(f"{name} on {days[t].date()}", days[t], days[stop]))
+                found.append(Event(f"{name} {days[t].date()}", days[t], days[stop]))
         t = stop + 1
     return found
 

@@ -152,7 +152,7 @@ def _flow_anomaly(known: Known, _: Series[float]) -> Series[float] | None:
 
 def _turnover(known: Known, _: Series[float]) -> Series[float] | None:
     traded = known.find("index", r"^amount|成交额", r"^volume|成交量|amount")
-    if traded is None or traded.values.notna().sum() < YEAR:
+    if traded is None or not traded.values.notna().any():
         traded = known.find("index", r"^volume|成交量")
     if traded is None:
         return None
@@ -175,24 +175,26 @@ def _share_of(kind: str, above: str, below: str, days: int) -> Callable[[Known, 
 def _from_prices(known: Known, what: str, days: int) -> Series[float] | None:
     """Breadth from a table of prices, where it has enough instruments."""
     rows = known.prices
-    if rows["instrument_id"].nunique() < CROWD:
+    if not len(rows):
         return None
     wide = rows[rows["traded"]].pivot(index="date", columns="instrument_id", values="close").reindex(known.days)
     if what == "halted":
         # Alive is who has traded: the end of a share is not known in advance, so it counts as halted for a month at most.
         lately = wide.notna().rolling(MONTH, min_periods=1).max() > 0
-        share = (lately & wide.isna()).sum(axis=1) / lately.sum(axis=1)
+        counted = lately.sum(axis=1)
+        share = (lately & wide.isna()).sum(axis=1) / counted.where(counted >= CROWD)
     else:
         moves = wide / wide.shift() - 1.0
-        share = (moves <= -LIMIT).sum(axis=1) / moves.notna().sum(axis=1)
-    made: Series[float] = 100.0 * _rolling(share.replace([np.inf, -np.inf], np.nan), days).mean()
+        counted = moves.notna().sum(axis=1)
+        share = (moves <= -LIMIT).sum(axis=1) / counted.where(counted >= CROWD)
+    made: Series[float] = 100.0 * _rolling(share, days).mean()
     return made
 
 
 def _concentration(known: Known, _: Series[float]) -> Series[float] | None:
     """Effective number of instruments in which money is traded, as a share: 1 / (n × HHI of traded amounts) (M-119)."""
     rows = known.prices[known.prices["traded"]] if len(known.prices) else known.prices
-    if not len(rows) or rows["instrument_id"].nunique() < CROWD or not {"amount", "volume_shares"} & set(rows):
+    if not len(rows) or not {"amount", "volume_shares"} & set(rows):
         return None
     amount = rows["amount"] if "amount" in rows else rows["volume_shares"] * rows["close"]
     by_day = (
@@ -200,7 +202,7 @@ def _concentration(known: Known, _: Series[float]) -> Series[float] | None:
         .groupby("date")
         .agg(a=("a", "sum"), b=("b", "sum"), n=("a", "count"))
     )
-    hhi = (by_day["b"] / by_day["a"] ** 2).where(by_day["a"] > 0)
+    hhi = (by_day["b"] / by_day["a"] ** 2).where((by_day["a"] > 0) & (by_day["n"] >= CROWD))
     made: Series[float] = _rolling((1.0 / (hhi * by_day["n"])).reindex(known.days), WEEK).mean()
     return made
 
@@ -436,7 +438,7 @@ def _made(spec: Spec, known: Known) -> Indicator | None:
         if column is None:
             return None
     values = spec.make(known, known.close if column is None else column.values)
-    if values is None or values.notna().sum() < MONTH:
+    if values is None or not values.notna().any():
         return None
     if column is not None:
         return _told(spec.name, spec.en, spec.zh, spec.formula, spec.danger, column, values)

@@ -196,6 +196,8 @@ def known_of(
     notes: list[Said] = []
     tables = {"index": frame.drop(columns=["close", "index_id", "instrument_id", "traded", "source"], errors="ignore")}
     for table, held in history.tables.items():
+        if "date" not in held:
+            continue  # a list of instruments
         if held["date"].duplicated().any():
             notes.append(
                 Said(

@@ -210,7 +210,7 @@ def _tests(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Table | N
     names = {m["name"]: Phrase(m["en"], m["zh"]) for m in record["models"]}
     rows = [
         Row(
-            names.get(r["model"], same(r["model"])),
+            _tested(str(r["model"]), names),
             WINDOWS[r["window"]],
             tuple(Cell(told(r[k], 3)) for k in ("difference", "error", "p", "p_corrected", "reality", "spa")),
         )
@@ -238,6 +238,14 @@ def _tests(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Table | N
         note,
         Phrase("Model", "模型"),
     )
+
+
+def _tested(name: str, names: dict[str, Phrase]) -> Phrase:
+    """A model, or the best of several, as ``best of 4: logit`` says it."""
+    if name in names:
+        return names[name]
+    many, _, which = name.removeprefix("best of ").partition(": ")
+    return Phrase("the best of {n}: {m}", "{n}个中最优：{m}").fill(n=many, m=names.get(which, same(which)))
 
 
 def _shadow(tables: dict[str, pd.DataFrame]) -> Table | None:
