@@ -17,6 +17,7 @@ from stresslab.early_warning.indicators import indicators_of, robust_z, trailing
 from stresslab.early_warning.known import Known, known_of
 from stresslab.early_warning.leaks import foresight, foresights, truncation
 from stresslab.early_warning.rules import GRADES, read_rule
+from stresslab.early_warning.sentiment import sentiment_index
 from stresslab.early_warning.shipped import shipped_history
 from stresslab.faults import InputError
 from stresslab.history import History
@@ -215,6 +216,26 @@ def test_robust_z_by_hand() -> None:
 def test_trailing_rank_by_hand() -> None:
     x = pd.Series([3.0, 1.0, 2.0, 2.0])
     assert trailing_rank(x, 4, 2).tolist()[1:] == pytest.approx([0.25, 0.5, 0.5])
+
+
+def test_principal_weights_know_only_days_before() -> None:
+    n = 700
+    common = np.cumsum(noise(n, 11))
+    close = pd.Series(100.0, pd.bdate_range("2005-01-03", periods=n))
+    parts = {
+        "volatility_20": pd.Series(-common + 0.3 * noise(n, 12), close.index),
+        "momentum_20": pd.Series(common, close.index),
+        "turnover": pd.Series(common + 0.3 * noise(n, 13), close.index),
+        "net_flow": pd.Series(noise(n, 14), close.index),
+    }
+    mood = sentiment_index(parts, close, weights="pca")
+    assert mood is not None
+    last = mood.weights.iloc[-1]
+    assert last.sum() == pytest.approx(1.0)
+    assert last["net_flow"] < 0.1 < 0.25 < last["turnover"]
+    cut = sentiment_index({k: v.iloc[:600] for k, v in parts.items()}, close.iloc[:600], weights="pca")
+    assert cut is not None
+    assert np.allclose(cut.index, mood.index.iloc[:600], equal_nan=True)
 
 
 # --- events ------------------------------------------------------------------------------------------

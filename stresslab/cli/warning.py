@@ -61,33 +61,11 @@ FailOn = Annotated[
 
 @app.command()
 def backtest(
-    history: Histories = None,
-    out: Out = None,
-    events: Events = None,
-    model: Models = None,
-    index: Index = None,
-    first: First = None,
-    last: Last = None,
-    horizon: Horizon = 60,
-    after: After = 60,
-    embargo: Embargo = None,
-    refit: Refit = 126,
-    training: Training = 500,
-    rolling: Rolling = None,
-    mu: Mu = 0.9,
-    cost: Cost = 0.02,
-    saved: Saved = 0.5,
-    lag: Lag = None,
-    candidates: Candidates = False,
-    holdout: Holdout = None,
-    shadow: Shadow = None,
-    as_of: AsOf = None,
-    repetitions: Repetitions = 200,
-    seed: Seed = 1,
-    demo: Demo = False,
-    fail_on: FailOn = WarningFailOn.NOTHING,
-    language: InLanguage = Language.EN,
-    as_json: AsJson = False,
+    history: Histories = None, out: Out = None, events: Events = None, model: Models = None, index: Index = None, first: First = None,
+    last: Last = None, horizon: Horizon = 60, after: After = 60, embargo: Embargo = None, refit: Refit = 126, training: Training = 500,
+    rolling: Rolling = None, mu: Mu = 0.9, cost: Cost = 0.02, saved: Saved = 0.5, lag: Lag = None, candidates: Candidates = False,
+    holdout: Holdout = None, shadow: Shadow = None, as_of: AsOf = None, repetitions: Repetitions = 200, seed: Seed = 1,
+    demo: Demo = False, fail_on: FailOn = WarningFailOn.NOTHING, language: InLanguage = Language.EN, as_json: AsJson = False,
 ) -> None:
     """Score early warnings on a history and its events, walking forward: what was known, what it was worth, when alarms first rose.
 
@@ -103,34 +81,11 @@ def backtest(
     if out is None and as_of is None and not as_json:
         out = Path("stresslab-backtest")
     settings = Settings(
-        horizon=horizon,
-        after=after,
-        embargo=embargo,
-        refit=refit,
-        first=training,
-        rolling=rolling,
-        mu=mu,
-        cost=cost,
-        saved=saved,
-        repetitions=repetitions,
-        seed=seed,
-        holdout_from=holdout,
-        candidates=candidates,
-    )
+        horizon=horizon, after=after, embargo=embargo, refit=refit, first=training, rolling=rolling, mu=mu, cost=cost, saved=saved,
+        repetitions=repetitions, seed=seed, holdout_from=holdout, candidates=candidates)
     made = run(
-        *(history or []),
-        events=events,
-        models=model or list(MODELS),
-        out=out,
-        index=index,
-        first=first,
-        last=last,
-        lags=_lags(lag or []),
-        shadow=shadow,
-        as_of=as_of,
-        demo=demo,
-        settings=settings,
-    )
+        *(history or []), events=events, models=model or list(MODELS), out=out, index=index, first=first, last=last, lags=_lags(lag or []),
+        shadow=shadow, as_of=as_of, demo=demo, settings=settings)
     for leak in made.record["left_out"]:
         say(f"left out: {leak['indicator']} sees the future ({leak['check']}: {leak['where']})", False)
     with results():

@@ -80,7 +80,8 @@ def told(value: Any, digits: int) -> Phrase:
     """A number with so many decimals and a true minus; a dash where there is none."""
     if value is None or not math.isfinite(float(value)):
         return same("∞") if value is not None and math.isinf(float(value)) else _NONE
-    text = f"{float(value):,.{digits}f}"
+    # Rounded first, so that nothing is told as minus zero.
+    text = f"{round(float(value), digits) + 0.0:,.{digits}f}"
     return same(text.replace("-", "−"))
 
 

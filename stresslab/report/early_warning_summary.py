@@ -60,15 +60,8 @@ def summary(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: L
 
 def _cell(one: Any, name: str) -> str:
     value, error = float(one["value"]), float(one["error"])
-    text = (
-        "—"
-        if not math.isfinite(value)
-        else f"{value:.3f}"
-        if name in ("auroc", "brier")
-        else f"{value:.0f}"
-        if name == "lead_days"
-        else f"{value:.2f}"
-    )
+    digits = {"auroc": 3, "brier": 3, "lead_days": 0}.get(name, 2)
+    text = f"{round(value, digits) + 0.0:.{digits}f}" if math.isfinite(value) else "—"
     if name == "auroc":
         return f"{text + (f' ± {error:.3f}' if math.isfinite(error) else ''):>14}"
     return f"{text:>9}"
