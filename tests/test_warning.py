@@ -525,6 +525,16 @@ def test_a_rule_in_shadow_and_a_holdout(tmp_path: Path) -> None:
     assert late.days > 60  # whose label looks into the holdout is in neither
 
 
+def test_the_first_rise_is_where_the_first_alarm_of_the_window_began() -> None:
+    from stresslab.early_warning.asked import _first_rise
+
+    alarm = np.zeros(600, bool)
+    alarm[[100, *range(195, 206), 300]] = True
+    assert _first_rise(alarm, 450) == 195  # it still stood on day 200, the first of the window
+    assert _first_rise(alarm, 460) == 300
+    assert _first_rise(alarm, 599) is None
+
+
 def test_what_was_known_on_an_evening() -> None:
     made = sl.backtest(made_history(), events=RULE, models=["threshold", "rule"], as_of="2009-06-13", settings=QUICK)
     known_then = made.as_of

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stresslab.early_warning import intervals, scores
 from stresslab.early_warning.backtest import Backtest, Course
@@ -22,7 +23,7 @@ def known_on(found: Backtest, date: str) -> dict[str, Any]:
     """Every indicator and alarm as it stood on the evening of a day (the last trading day up to it), as plain values.
 
     An indicator has its value, its place among the 500 days up to then (0 to 1), and the date of the row behind it. An alarm has
-    since when it stands, and when it first rose within the 250 trading days up to then. Raises :class:`InputError`
+    since when it stands, and when the first one rose that stood within the 250 trading days up to then. Raises :class:`InputError`
     for a day outside the history.
     """
     day = pd.to_datetime(date, errors="coerce", format="%Y-%m-%d")
@@ -90,8 +91,7 @@ def _state(found: Backtest, course: Course, at: int) -> dict[str, Any]:
     since = at
     while since > 0 and alarm[since - 1]:
         since -= 1
-    low = max(0, at - LOOK_BACK)
-    rises = [t for t in range(low, at + 1) if alarm[t] and (t == low or not alarm[t - 1])]
+    first_rose = _first_rise(alarm, at)
     score = float(course.score[at])
     state: dict[str, Any] = {
         "model": course.model.name,
@@ -100,7 +100,7 @@ def _state(found: Backtest, course: Course, at: int) -> dict[str, Any]:
         "fitted": fitted or course.grade is not None,
         "alarm": bool(alarm[at]),
         "since": str(days[since].date()) if alarm[at] else None,
-        "first_rose": str(days[rises[0]].date()) if rises else None,
+        "first_rose": str(days[first_rose].date()) if first_rose is not None else None,
         "score": score if math.isfinite(score) else None,
         "threshold": _number(course.threshold[at]),
         "probability": _number(course.probability[at]),
@@ -108,10 +108,10 @@ def _state(found: Backtest, course: Course, at: int) -> dict[str, Any]:
     if course.grade is not None:
         rule = found.rules[course.model.name]
         grade = int(course.grade[at])
-        first = {}
+        first: dict[str, str | None] = {}
         for level in range(1, len(GRADES)):
-            up = np.flatnonzero(course.grade[low : at + 1] >= level)
-            first[GRADES[level]] = str(days[low + int(up[0])].date()) if up.size else None
+            rose = _first_rise(course.grade >= level, at)
+            first[GRADES[level]] = None if rose is None else str(days[rose].date())
         state |= {
             "grade": GRADES[grade],
             "action": rule.action(grade)[0],
@@ -119,6 +119,18 @@ def _state(found: Backtest, course: Course, at: int) -> dict[str, Any]:
             "grades_first_rose": first,
         }
     return state
+
+
+def _first_rise(alarm: NDArray[np.bool_], at: int) -> int | None:
+    """The day on which the first alarm rose that stood on any of the 250 days up to ``at``."""
+    low = max(0, at - LOOK_BACK)
+    stood = np.flatnonzero(alarm[low : at + 1])
+    if not stood.size:
+        return None
+    rose = low + int(stood[0])
+    while rose > 0 and alarm[rose - 1]:
+        rose -= 1
+    return rose
 
 
 def _number(value: float) -> float | None:
