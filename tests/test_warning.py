@@ -437,6 +437,17 @@ def test_grades_of_the_shipped_rule() -> None:
     assert rule.action(3)[1]
 
 
+def test_learners_bear_columns_without_values() -> None:
+    from stresslab.early_warning.models import boosting, logit
+
+    x = np.column_stack([noise(300), np.full(300, np.nan)])
+    y = (x[:, 0] > 0.5).astype(float)
+    for learner in (logit, boosting):
+        told = learner(x, y, 1.0)(x)
+        assert told[y == 1].min() > told[y == 0].mean()
+        assert np.ptp(learner(x[:, 1:], y, 1.0)(x[:, 1:])) < 1e-12
+
+
 def test_a_rule_file_with_faults(tmp_path: Path) -> None:
     path = tmp_path / "rule.toml"
     path.write_text(

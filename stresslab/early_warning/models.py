@@ -209,8 +209,10 @@ def logit(x: F64, y: F64, strength: float) -> Callable[[F64], F64]:
     """A logit with a quadratic penalty on standardised indicators, holes filled with training medians (M-170)."""
     from sklearn.linear_model import LogisticRegression
 
-    middle = np.nanmedian(x, axis=0)
-    middle = np.where(np.isfinite(middle), middle, 0.0)
+    # A column without any value in these days stands at zero, and so says nothing.
+    known = np.isfinite(x).any(axis=0)
+    middle = np.zeros(x.shape[1])
+    middle[known] = np.nanmedian(x[:, known], axis=0)
 
     def filled(z: F64) -> F64:
         return np.where(np.isfinite(z), z, middle)
@@ -235,6 +237,9 @@ def boosting(x: F64, y: F64, strength: float) -> Callable[[F64], F64]:
 
     # A column without any value in the fit says nothing; the trees want a number.
     known = np.isfinite(x).any(axis=0)
+    if not known.any():
+        base = float(y.mean())
+        return lambda z: np.full(len(z), base)
     fitted = HistGradientBoostingClassifier(
         max_iter=60,
         learning_rate=0.08,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from stresslab import record
 from stresslab.early_warning.asked import shadow_table
 from stresslab.early_warning.backtest import Backtest
-from stresslab.early_warning.judged import indicators_table, leads_table, model_tests, scores_table
+from stresslab.early_warning.judged import MEASURES, indicators_table, leads_table, model_tests, scores_table
 from stresslab.early_warning.rules import GRADES
 from stresslab.faults import Fault, InputError
 
@@ -120,6 +120,7 @@ def record_of(found: Backtest, told: Mapping[str, Any], digests: Mapping[str, st
         "specifications": found.specifications,
         "correction": "Holm over indicators; Bonferroni over all specifications for models",
         "left_out": [asdict(leak) for leak in found.dropped],
+        "measures": [{"name": m.name, "en": m.en, "zh": m.zh, "better": m.better} for m in MEASURES],
         "notes": [{"en": n.en, "zh": n.zh} for n in found.notes],
         "inputs": dict(sorted(digests.items())),
         "versions": record.versions() | {name: version(name) for name in ("scikit-learn", "statsmodels")},
