@@ -24,6 +24,8 @@ DAYS_LEAST = 20
 EVENTS_LEAST = 3
 #: Bins of equal width in which probabilities are held against what happened.
 BINS = 10
+#: Measures that lie between 0 and 1, and so do their intervals.
+SHARES = ("auroc", "average_precision", "hit_rate", "false_alarm_rate", "brier")
 
 
 def area(y: F64, s: F64) -> float:
@@ -154,6 +156,7 @@ def _measured(found: Backtest, course: Course, days: NDArray[np.bool_], y: F64, 
             repetitions=held.repetitions,
             seed=held.seed,
             level=held.level,
+            within=(0.0, 1.0) if name in SHARES else (-math.inf, math.inf),
         )
         told[name] = (float(one.value), float(one.low), float(one.high), float(one.error))
     told["value"] = _plain(scores.cost_weighted_value(y, alarm, held.cost, 1.0, held.saved).relative)
@@ -258,6 +261,7 @@ def indicators_table(found: Backtest) -> pd.DataFrame:
                 repetitions=held.repetitions,
                 seed=held.seed,
                 level=held.level,
+                within=(0.0, 1.0),
             )
             auroc, low, high, error = float(area_.value), float(area_.low), float(area_.high), float(area_.error)
             p = 2.0 * float(ndtr(-abs(auroc - 0.5) / error)) if error > 0 else math.nan
