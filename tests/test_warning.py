@@ -608,11 +608,18 @@ def test_exit_codes(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     assert code == 2
     assert "holds no backtest" in err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
-    # Deep in a crash the shipped rule is red.
-    day = str(made_history().index["date"].iloc[1268].date())
-    code, told, _ = command(
-        capsys, monkeypatch, str(folder), "--events", RULE, "--as-of", day, "--fail-on", "alarm", *quick
+    # Deep in a crash a rule on the fall so far warns, and a quiet day before it does not.
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'id = "mine"\n[[alarm]]\ngrade = "red"\naction = "stop"\nwhen = ["drawdown_250 >= 15"]\n', encoding="utf-8"
     )
+    days = made_history().index["date"]
+    quick = [*quick[:-1], f"rule:{mine}", "--fail-on", "alarm"]
+    quiet = str(days.iloc[1200].date())
+    code, _, _ = command(capsys, monkeypatch, str(folder), "--events", RULE, "--as-of", quiet, *quick)
+    assert code == 0
+    deep = str(days.iloc[1268].date())
+    code, told, _ = command(capsys, monkeypatch, str(folder), "--events", RULE, "--as-of", deep, *quick)
     assert code == 1
     assert "ALARM" in told
 
