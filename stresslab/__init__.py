@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stresslab.backtesting import backtest
     from stresslab.book import Book, demo_book, read_book
     from stresslab.faults import Fault, InputError
     from stresslab.history import History, read_history
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     )
 
 _WHERE = {
+    "backtest": "backtesting",
     "Book": "book", "demo_book": "book", "read_book": "book",
     "Fault": "faults", "InputError": "faults",
     "Market": "market", "read_market": "market",
@@ -47,8 +49,8 @@ _WHERE = {
 }
 
 __all__ = [
-    "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "calibrate",
-    "check", "check_submission", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
+    "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "calibrate", "check",
+    "check_submission", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
     "read_market", "read_scenario", "replay", "reverse", "run", "submit", "terms",
 ]
 

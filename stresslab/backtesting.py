@@ -1,0 +1,123 @@
+"""The verb ``backtest`` as a library call: conducts the room of early warning and its page, and computes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stresslab.faults import Fault, InputError
+from stresslab.history import History, read_history
+from stresslab.history.splits import Splits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stresslab.early_warning.backtest import Settings
+
+MODELS = ("threshold", "rule", "logit", "boosting")
+
+
+@dataclass(frozen=True)
+class Backtested:
+    """A backtest: its tables by name (scores, indicators, alarms, leads, tests, events, values, [shadow]), its record,
+    and what was known on the day that was asked about."""
+
+    tables: dict[str, pd.DataFrame]
+    record: dict[str, Any]
+    as_of: dict[str, Any] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The record with the table of scores, as JSON can hold it: what is missing or infinite is null."""
+        rows = [
+            {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+            for row in self.scores.to_dict("records")
+        ]
+        return {**self.record, "scores": rows}
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Every measure of every model with its interval."""
+        return self.tables["scores"]
+
+    @property
+    def alarms(self) -> pd.DataFrame:
+        """What every model said on every evening."""
+        return self.tables["alarms"]
+
+    @property
+    def indicators(self) -> pd.DataFrame:
+        """Each indicator, what it reads, and what it was worth alone."""
+        return self.tables["indicators"]
+
+
+def backtest(
+    *histories: History | Path | str,
+    events: str | Path | None = None,
+    models: Sequence[str] = MODELS,
+    out: Path | str | None = None,
+    index: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    lags: Mapping[str, int] | None = None,
+    shadow: str | Path | None = None,
+    as_of: str | None = None,
+    demo: bool = False,
+    settings: Settings | None = None,
+    splits: Splits = "keep",
+) -> Backtested:
+    """Score early warnings on a history (one or several folders or files) and its dated events, and write a folder: tables, page, record.
+
+    ``events`` is a rule (``drawdown >= 20% within 60 days``) or a CSV file; ``models`` are threshold, threshold:INDICATOR, rule, rule:FILE,
+    logit, boosting, regime and combination, beside the naive rules always, never and volatility alone. ``demo`` takes the history that the
+    package arch ships. Raises :class:`InputError` with every fault before anything is written; the same inputs give the same bytes.
+    """
+    from stresslab.early_warning.asked import known_on
+    from stresslab.early_warning.backtest import backtest_of
+    from stresslab.early_warning.shipped import DEMO_EVENTS, shipped_history
+    from stresslab.early_warning.tables import check_folder, record_of, tables_of, write_folder
+    from stresslab.report.early_warning import backtest_page
+
+    if demo == bool(histories):
+        raise InputError(
+            [Fault("options", "a backtest needs a history", "give its folders or files, or --demo and none")]
+        )
+    if events is None and not demo:
+        raise InputError(
+            [
+                Fault(
+                    "options",
+                    "a backtest needs events",
+                    "give --events with a rule ('drawdown >= 20% within 60 days') or a CSV file",
+                )
+            ]
+        )
+    if out is not None:
+        check_folder(Path(out))
+    if demo:
+        held, index = shipped_history(), index or "SP500"
+    else:
+        held = (
+            histories[0]
+            if isinstance(histories[0], History)
+            else read_history(*[h for h in histories if not isinstance(h, History)], splits=splits)
+        )
+    asked = events if events is not None else DEMO_EVENTS
+    found = backtest_of(
+        held, asked, models, index=index, first=first, last=last, lags=lags, shadow=shadow, settings=settings
+    )
+    known = known_on(found, as_of) if as_of is not None else None
+    tables = tables_of(found)
+    told = {
+        "events": str(asked) if not Path(str(asked)).is_file() else Path(str(asked)).name,
+        "models": list(models),
+        "lags": dict(lags or {}),
+        "shadow": None if shadow is None else Path(shadow).name,
+        "demo": demo,
+    }
+    described = record_of(found, told, held.digests) | ({} if known is None else {"as_of": known})
+    if out is not None:
+        write_folder(Path(out), tables, described, backtest_page(described, tables))
+    return Backtested(tables, described, known)

@@ -1,0 +1,96 @@
+"""What a backtest says in a terminal, in one language."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from stresslab.report.early_warning import WINDOWS, findings
+from stresslab.report.phrase import Language, Phrase
+
+_HEADS = (
+    ("auroc", "AUROC"),
+    ("usefulness", "U_r"),
+    ("noise_to_signal", "NSR"),
+    ("hit_rate", "hits"),
+    ("false_alarm_rate", "false"),
+    ("brier", "Brier"),
+    ("false_alarms_a_year", "false/y"),
+    ("events_warned", "warned"),
+    ("lead_days", "lead"),
+    ("value", "value"),
+)
+
+
+def summary(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: Language) -> list[str]:
+    """The lines of a backtest: its days, its scores, what was known on the day that was asked about, what was found."""
+    head = Phrase(
+        "{i}, {a} to {b}: {n} events by {r}; {s} specifications tried",
+        "{i}，{a}至{b}：{n}个事件（{r}）；共尝试{s}种设定",
+    ).fill(
+        i=record["index"],
+        a=record["from"],
+        b=record["to"],
+        n=len(tables["events"]),
+        r=record["asked"]["events"],
+        s=record["specifications"],
+    )
+    lines = [head.pick(language)]
+    scores = tables["scores"]
+    for window in dict.fromkeys(scores["window"]):
+        here = scores[scores["window"] == window]
+        first = here.iloc[0]
+        name = WINDOWS[window].pick(language)
+        lines.append(
+            f"\n{name}: "
+            + Phrase("{n} days, {k} before {e} events", "{n}日，{e}个事件前{k}日")
+            .fill(n=int(first["days"]), k=int(first["days_before"]), e=int(first["events"]))
+            .pick(language)
+        )
+        lines.append(f"{'':16}" + "".join(f"{h:>14}" if k == "auroc" else f"{h:>9}" for k, h in _HEADS))
+        for model in record["models"]:
+            own = here[here["model"] == model["name"]].set_index("measure")
+            lines.append(f"{model['name'][:16]:16}" + "".join(_cell(own.loc[k], k) for k, _ in _HEADS))
+    if "as_of" in record:
+        lines += ["", *_as_of(record["as_of"], language)]
+    return [*lines, "", *(f"- {f.pick(language)}" for f in findings(record, tables))]
+
+
+def _cell(one: Any, name: str) -> str:
+    value, error = float(one["value"]), float(one["error"])
+    digits = {"auroc": 3, "brier": 3, "lead_days": 0}.get(name, 2)
+    text = f"{round(value, digits) + 0.0:.{digits}f}" if math.isfinite(value) else "—"
+    if name == "auroc":
+        return f"{text + (f' ± {error:.3f}' if math.isfinite(error) else ''):>14}"
+    return f"{text:>9}"
+
+
+def _as_of(known: dict[str, Any], language: Language) -> list[str]:
+    zh = language == "zh"
+    lines = [
+        Phrase("What was known on the evening of {d} (close {c})", "{d}当晚已知信息（收盘{c}）")
+        .fill(d=known["date"], c=f"{known['close']:.2f}")
+        .pick(language)
+    ]
+    lines.append(f"  {'indicator':40}{'value':>12}{'of 500 days':>13}  row of")
+    for one in known["indicators"]:
+        value = "missing" if one["value"] is None else f"{one['value']:.2f}"
+        place = "" if one["place"] is None else f"{100 * one['place']:.0f}%"
+        lines.append(
+            f"  {one['indicator'].removeprefix('candidate:')[:40]:40}{value:>12}{place:>13}  {one['row'] or '—'}"
+        )
+    for m in known["models"]:
+        state = "no model yet" if not m["fitted"] else "ALARM" if m["alarm"] else "quiet"
+        grade = f" {m['grade']}" if m.get("grade") else ""
+        since = f", since {m['since']}" if m["since"] else ""
+        rose = f", first rose in 250 days: {m['first_rose']}" if m["first_rose"] else ", never rose in 250 days"
+        action = f"; {m['action_zh'] if zh else m['action']}" if m.get("action") else ""
+        p = "" if m["probability"] is None else f", probability {m['probability']:.2f}"
+        lines.append(f"  {m['model']:16} {state}{grade}{since}{rose}{p}{action}")
+        if m.get("grades_first_rose"):
+            lines.append(
+                "  " + " " * 17 + ", ".join(f"{g} first on {d or 'no day'}" for g, d in m["grades_first_rose"].items())
+            )
+    return lines
