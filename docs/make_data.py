@@ -38,7 +38,8 @@ false) and `source` (text).
 
 *required*: the column must be there and every cell filled. *optional*: the column may be absent
 and cells may be empty. *kept*: optional, read and checked, but no result depends on it yet;
-`stresslab check` lists the kept columns of a book. *pool*: optional, no run reads it, but the look-through of
+`stresslab check` lists the kept columns of a book. The table `answers` is read by the rating: a question is the name of an
+`answered` indicator of the scale (M-123). *pool*: optional, no run reads it, but the look-through of
 `stresslab pool` does (M-100 to M-109). What holds between cells (references, lines,
 ticks, the balance sheet) is checked once every cell is sound.
 
@@ -99,7 +100,7 @@ KINDS = {
 }
 
 #: The unit of an output column as people read it.
-UNITS = {"li": "厘", "ppm": "ppm", "count": "count", "day": "trading day", "id": "id", "ratio": "", "": ""}
+UNITS = {"li": "厘", "ppm": "ppm", "count": "count", "day": "trading day", "id": "id", "ratio": "", "percent": "%", "": ""}
 
 
 def page() -> str:

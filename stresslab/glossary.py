@@ -239,7 +239,16 @@ INPUTS: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-OPTIONAL_TABLES = ("movements", "exposures")
+#: What platforms answered to the questions of a rating scale: a table of its own, as a scale may ask anything.
+INPUTS["answers"] = (
+    _id("platform_id", "platform", "平台"),
+    Column("question", "text", "question, by the name of its indicator in the rating scale", "问题（评级标尺中的指标名）"),
+    Column("answer", "number", "answer", "回答", True, -1_000_000_000, 1_000_000_000),
+    Column("evidence", "text", "evidence of the answer", "回答的证据", False),
+    Column("answered_on", "date", "answered on", "回答日期", False),
+)
+
+OPTIONAL_TABLES = ("movements", "exposures", "answers")
 
 #: Columns that together name a row.
 KEYS: dict[str, tuple[str, ...]] = {
@@ -251,6 +260,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "funding": ("funding_id",),
     "movements": (),
     "exposures": (),
+    "answers": ("platform_id", "question"),
 }
 
 _I = pa.int64()
@@ -431,6 +441,31 @@ OUTPUTS |= {
         _SCENARIO, _PLATFORM, _EVENT, _METHOD, _PATH,
         Measure("hit", pa.bool_(), "the event happened", "事件发生", "", ""),
         _f("log_ratio", "log of the likelihood ratio", "似然比对数", "M-84"),
+    ),
+}
+
+_SHARES_OF_PATHS = (
+    _n("paths", "paths on which it is so", "满足的路径数", "M-38"),
+    _n("of_paths", "of so many paths", "路径总数", "M-38"),
+    _f("share_pct", "share", "占比", "M-38", "percent"),
+    _f("error_pct", "sampling error", "抽样误差", "M-38", "percent"),
+    _f("low_pct", "95% interval, low", "95%区间下限", "M-38", "percent"),
+    _f("high_pct", "95% interval, high", "95%区间上限", "M-38", "percent"),
+)
+#: What judgement makes of the paths of a run beside `estimates`: how they migrate between grades, and who fails with whom.
+OUTPUTS |= {
+    "migration": (
+        _SCENARIO, _PLATFORM,
+        Measure("from_grade", _S, "grade of the same path at baseline; null: all paths", "同一路径的基准情景评级(空为全部路径)", "id", ""),
+        Measure("to_grade", _S, "grade of the path", "路径评级", "id", ""),
+        *_SHARES_OF_PATHS,
+    ),
+    "spillover": (
+        _SCENARIO,
+        Measure("measure", _S, "measure (M-127, M-128)", "指标", "id", ""),
+        Measure("first", _S, "who fails, loses, or is struck", "失败、损失或受冲击方", "id", ""),
+        Measure("second", _S, "with whom, or whom it brings down; null: it alone", "共同失败方或被拖垮方（空为其自身）", "id", ""),
+        *_SHARES_OF_PATHS,
     ),
 }
 

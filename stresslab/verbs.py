@@ -620,8 +620,10 @@ def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) ->
 
     from stresslab import glossary
     from stresslab.estimate import estimate
+    from stresslab.rating import migrations
     from stresslab.rating import rate as grade_run
     from stresslab.report import RunTables, write_html
+    from stresslab.spillover import spillover
 
     held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in _TABLES}
     if "tail" in described:
@@ -631,5 +633,9 @@ def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) ->
     record.write_table(folder.path / "estimates.parquet", table)
     rating = grade_run(described, held["outcomes"], scale)
     record.write_json(folder.path / "rating.json", rating)
+    held["spillover"] = spillover(described, held["outcomes"])
+    for name, frame in (("migration", migrations(rating)), ("spillover", held["spillover"])):
+        made = pa.Table.from_pandas(frame, glossary.schema(name), preserve_index=False)
+        record.write_table(folder.path / f"{name}.parquet", made)
     page = write_html(RunTables(record=described, estimates=estimates, rating=rating, **held))
     record.write_bytes(folder.path / "report.html", page.encode())

@@ -21,6 +21,7 @@ from stresslab.glossary import NULL_WHEN_ZERO, OUTPUTS
 from stresslab.limits import read_limits
 from stresslab.rating import rate, read_scale
 from stresslab.report import RunTables
+from stresslab.spillover import spillover
 
 LAYERS = ("reserve", "own_capital", "junior", "senior", "claims")
 HOSTILE = 'Broker <script>alert("1")</script> & $Sons$ {0} [bold]'
@@ -379,6 +380,7 @@ def fake_run(
         days=levels,
         estimates=estimate(outcomes, levels),
         rating=rate(record, outcomes, read_scale()),
+        spillover=spillover(record, outcomes),
         accounts=pd.DataFrame(accounts),
         **_spread(rng, record, outcomes, days),
     )

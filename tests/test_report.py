@@ -322,6 +322,7 @@ def test_read_run_gives_the_same_page(tmp_path):
     for name in TABLES:
         getattr(r, name).to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "record.json").write_text(json.dumps(r.record), encoding="utf-8")
+    r.spillover.to_parquet(tmp_path / "spillover.parquet")
     (tmp_path / "rating.json").write_text(json.dumps(r.rating), encoding="utf-8")
     assert write_html(read_run(tmp_path)) == page()
     # A run of an earlier version: its tables lack columns, and one of them is not there at all. One fault tells of it.
@@ -579,3 +580,33 @@ def test_the_parameters_tell_how_rates_move():
     assert said["Law of the short rate"].en == "Hull and White"
     assert said["Curve, zero yields"].en == "3.5, 3.25"
     assert {"rates of a spring", "a curve"} <= set(sources)
+
+
+# --- ratings and platforms together -------------------------------------------------------------
+
+
+def test_every_indicator_stands_in_both_languages_with_what_was_done_for_want_of_an_answer():
+    html = page()
+    for d in run().rating["platforms"][0]["dimensions"]:
+        for indicator in d["indicators"]:
+            for language in ("en", "zh"):
+                assert indicator[language] in Reader(html).said(language)
+    for language, words in (("en", "no answer"), ("zh", "未作回答")):
+        assert words in Reader(html).said(language)
+
+
+def test_the_migration_table_prints_shares_with_intervals():
+    html = Reader(page()).said("en")
+    assert "Migration of grades over paths" in html
+    row = next(r for s in run().rating["platforms"][2]["scenarios"] if s["scenario"] == "crash-40" for r in s["migration_table"]
+               if r["from_grade"] is None and r["paths"])
+    assert f"{row['share_pct']:.0f}" in html
+
+
+def test_who_fails_with_whom_is_a_table_and_a_picture():
+    held = run().spillover
+    assert (held["measure"] == "failure_given").any()
+    html = page()
+    assert "Who fails with whom" in Reader(html).said("en")
+    assert "谁与谁一同失败" in Reader(html).said("zh")
+    assert 'id="together"' not in write_html(dataclasses.replace(run(), spillover=None))

@@ -22,7 +22,7 @@ SCENARIOS = sorted((ROOT / "scenarios").glob("*.toml"))
 
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 700, 80
 #: Files that are longer than the rule allows, with the length that they may not pass. Numbers here only fall.
-LONG_FILES = {"rating.py": 769}
+LONG_FILES: dict[str, int] = {}
 
 #: All that kernels may import beside each other.
 ARITHMETIC = {"__future__", "collections", "hashlib", "math", "numba", "numpy", "os", "pathlib", "typing"}

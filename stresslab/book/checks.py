@@ -40,6 +40,7 @@ _REFERENCES = (
     ("claims", "account_id", "accounts", "account_id"),
     ("funding", "platform_id", "platforms", "platform_id"),
     ("funding", "parent_id", "funding", "funding_id"),
+    ("answers", "platform_id", "platforms", "platform_id"),
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stresslab.book.demo_answers import answers
 from stresslab.book.demo_pool import exposures, movements, with_funders
 from stresslab.book.files import Book
 from stresslab.glossary import INPUTS, SALE_ORDERS
@@ -131,6 +132,7 @@ def demo_book(accounts: int = 20_000, seed: int = 1) -> Book:
     owed = tables["claims"]
     tables["movements"] = movements(dice.uniforms, dice.normals, AS_OF, owed, {s.platform_id: s.segregated > 0 for s in _STYLES})
     tables["exposures"] = exposures({str(name): int(lent) for name, lent in owners.groupby("platform_id")["debt_li"].sum().items()})
+    tables["answers"] = answers(AS_OF)
     title = f"Demo book, synthetic: 3 platforms, {accounts:,} accounts"
     return Book(title, AS_OF, "CNY", True, tables)
 

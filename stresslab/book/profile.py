@@ -9,6 +9,7 @@ import pandas as pd
 
 from stresslab.book.checks import collateral_of_accounts, given
 from stresslab.book.files import Book
+from stresslab.book.rated import rated_facts
 
 #: Edges of the leverage distribution, L = A / E (M-3); the last bin has no end, and holds accounts without equity.
 LEVERAGE_EDGES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 11.0)
@@ -65,6 +66,7 @@ def _platform(book: Book, at: int, line: int, collateral: pd.Series[Any]) -> dic
         "risk_disclosure_score": None if score is None or score != score else float(score),
         "risk_disclosure_evidence": evidence if isinstance(evidence, str) else None,
         "leverage": leverage_distribution(held, debt.tolist()),
+        **rated_facts(book, str(name), collateral),
     }
 
 

@@ -93,6 +93,7 @@ def _clearing(made: LookThrough) -> dict[str, Any] | None:
         "parties": [{"party": w, "outside_li": int(made.network.of(w)), "owed_li": int(c.owed[w]), "paid_li": paid[w],
                      "equity_li": c.equity[w].numerator // c.equity[w].denominator, "platform": w in made.fund.platforms}
                     for w in made.network.parties],
+        "debts": sorted([d.debtor, d.creditor, int(d.amount), d.seniority] for d in made.network.debts),
         "defaulted": list(c.defaulted), "rounds": [list(r) for r in made.rounds],
         "struck": [{"party": s.party, "rounds": [list(r) for r in s.rounds], "losses_li": list(row)}
                    for s, row in zip(made.strikes, losses.itertuples(index=False), strict=True)],

@@ -1,4 +1,4 @@
-"""The formulas of contracts, leverage and liquidity (M-110 to M-122) in a line each, in English and Chinese."""
+"""The formulas of contracts, liquidity (M-110 to M-122) and ratings (M-123 to M-128) in a line each, in both languages."""
 
 from __future__ import annotations
 
@@ -33,4 +33,18 @@ BOOK_FORMULAS: tuple[tuple[int, str, str, str, str], ...] = (
      "自有资金 / Σ 贷款 × 权重；限额文件的黄灯线与红灯线"),
     (122, "Runs in closed form", "挤兑闭式解", "(1 − f r₁) R / (1 − f) for those who wait; r c / (1 − r) lost by those who stay",
      "等待者所得 (1 − f r₁) R / (1 − f)；留存者损失 r c / (1 − r)"),
+    (123, "Indicators", "评级指标",
+     "simulated: median over paths, or the share of paths of an event; book; answered, with a stated treatment of what is missing",
+     "模拟：各路径中位数或事件路径占比；账簿；回答，缺失者按标尺规定处理"),
+    (124, "Triggers", "下调触发条件",
+     "an indicator strictly beyond its line costs some grades, but not below its floor; the worst counts, or they add up",
+     "指标严格越线则下调若干档，但不低于其下限；取最差者或逐项累加"),
+    (125, "Migration", "评级迁移", "the grade of each path's own outcomes, by the grade of the same path at baseline",
+     "按各路径自身结果评级，并按同一路径在基准情景下的评级划分"),
+    (126, "Rate gap", "利率缺口", "Δr (Σ loans × remaining year − Σ funding × remaining year), each from its repricing on",
+     "Δr（Σ 融资 × 剩余年限 − Σ 资金 × 剩余年限），自各自重定价日起"),
+    (127, "Failures together", "共同失败", "shares of paths: spillover, both fail, one given the other, one before the other",
+     "路径占比：外溢、共同失败、条件失败、先后失败"),
+    (128, "Clearing on paths", "路径清算", "outside assets less the loss of the path, then the greatest clearing vector of all exposures",
+     "外部资产减去路径损失，再求全部敞口的最大清算向量"),
 )

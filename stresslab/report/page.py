@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from stresslab.report import channel, pairs, pictures, rare, sectors, tables
+from stresslab.report import channel, pairs, pictures, rare, ratings, sectors, tables
 from stresslab.report.amounts import plain
 from stresslab.report.exhibits import Figure, Table
 from stresslab.report.findings import Finding, find, headline
@@ -28,6 +28,7 @@ from stresslab.report.run_tables import (
 )
 from stresslab.report.standing import standing_part
 from stresslab.report.templates import environment
+from stresslab.report.together import together_part
 
 _HERE = Path(__file__).parent
 #: Indices that make a market a United States history, in small letters.
@@ -65,6 +66,7 @@ class PlatformPart:
     detail: Table
     grades: Table | None
     dimensions: Table | None
+    migration: Table | None
     reasons: list[Phrase]
 
 
@@ -100,6 +102,7 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         spiral=_spiral(run, estimates, names),
         standing=standing_part(run),
         rare=rare.table(run),
+        together=together_part(run, names),
         parts=parts,
         pool=pool_part(run.record.get("pool")),
         scenarios=[_scenario(s) for s in run.scenarios],
@@ -145,7 +148,8 @@ def _platform_part(
         detail=tables.detail(run, estimates, at),
         grades=tables.rating_scenarios(run, rating) if rating.get("scenarios") else None,
         losses=tables.losses(run, estimates, at),
-        dimensions=tables.rating_dimensions(run, rating) if rating.get("dimensions") else None,
+        dimensions=ratings.dimensions(run, rating) if rating.get("dimensions") else None,
+        migration=ratings.migration(run, rating) if rating.get("scenarios") else None,
         reasons=tables.shared_reasons(rating),
     )
 

@@ -37,6 +37,7 @@ class RunTables:
     estimates: pd.DataFrame
     rating: dict[str, Any]
     tail: pd.DataFrame | None = None  # rare events, where the run was asked for some
+    spillover: pd.DataFrame | None = None  # who fails with whom
 
     @property
     def scenarios(self) -> list[dict[str, Any]]:
@@ -68,7 +69,8 @@ def read_run(folder: Path) -> RunTables:
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     rating = json.loads((folder / "rating.json").read_text(encoding="utf-8"))
     tail = pd.read_parquet(folder / "tail.parquet") if (folder / "tail.parquet").is_file() else None
-    return RunTables(record=record, rating=rating, tail=tail, **tables)
+    joint = pd.read_parquet(folder / "spillover.parquet") if (folder / "spillover.parquet").is_file() else None
+    return RunTables(record=record, rating=rating, tail=tail, spillover=joint, **tables)
 
 
 def number(value: Any) -> float:

@@ -392,59 +392,12 @@ def rating_scenarios(run: RunTables, rating: dict[str, Any]) -> Table:
         ),
         rows=tuple(rows),
         terms=market_terms(run.scenarios),
-        formulas=("M-33", "M-38", "M-42", "M-43"),
+        formulas=("M-33", "M-38", "M-42", "M-43", "M-124"),
         note=Phrase(
             "Before: the baseline. After: the median path given the scenario.",
             "“前”为基准情景，“后”为给定情景下的中位路径。",
         ),
     )
-
-
-_KINDS = {
-    "simulated": Phrase("simulated", "模拟"),
-    "book": Phrase("book", "账簿"),
-    "answered": Phrase("answer", "回答"),
-}
-
-
-def rating_dimensions(run: RunTables, rating: dict[str, Any]) -> Table:
-    """The six dimensions: weight, indicator and score."""
-    overall = rating.get("overall")
-    deciding = overall.get("scenario") if isinstance(overall, dict) else None
-    decides = [s for s in run.scenarios if s["id"] == deciding]
-    rows = tuple(
-        Row(
-            Phrase(str(d.get("en") or d.get("name")), str(d.get("zh") or d.get("name"))),
-            phrase_of(d.get("indicator")),
-            (
-                Cell(same(f"{plain(d.get('weight')).en}%")),
-                Cell(_indicator(d.get("indicator_value"))),
-                Cell(_score(d.get("score"))),
-                Cell(_KINDS.get(str(d.get("source")), phrase_of(d.get("source")))),
-            ),
-        )
-        for d in rating.get("dimensions", [])
-    )
-    return Table(
-        title=Phrase("Dimensions of the rating", "评级维度"),
-        first=Phrase("Dimension", "维度"),
-        style="slim",
-        heads=(
-            Head(Phrase("Weight", "权重")),
-            Head(Phrase("Indicator", "指标值")),
-            Head(Phrase("Score", "得分")),
-            Head(Phrase("From", "来源")),
-        ),
-        rows=rows,
-        terms=market_terms(decides or run.scenarios),
-        formulas=("M-42",),
-        note=Phrase("Under the scenario that decides the rating.", "决定评级的情景之下。"),
-    )
-
-
-def _indicator(value: Any) -> Phrase:
-    """An indicator's value to two digits."""
-    return NONE if value is None else same(f"{float(value):,.2f}".replace("-", "−"))
 
 
 _SHEET: tuple[tuple[str, Phrase], ...] = (
