@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stresslab.history import History, read_history
     from stresslab.ledger import Replay
     from stresslab.market import Market, read_market
+    from stresslab.policies import policy
     from stresslab.pool import LookThrough
     from stresslab.scenario import Scenario, read_scenario
     from stresslab.verbs import (
@@ -40,12 +41,12 @@ _WHERE = {
     "Scenario": "scenario", "read_scenario": "scenario",
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
-    "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
+    "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
 }
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "calibrate",
-    "check", "demo", "demo_book", "episode", "init", "look_through", "rate", "read_book", "read_history", "read_market",
+    "check", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history", "read_market",
     "read_scenario", "replay", "reverse", "run", "terms",
 ]
 

@@ -110,19 +110,20 @@ class Breaking(NamedTuple):
 Simulate = Callable[[Sequence[Scenario]], list[pd.DataFrame]]
 
 
-def read_goal(text: str) -> Goal:
-    """The goal in a text like ``failure_probability >= 5%``; raises :class:`InputError` with the nearest known figure."""
+def read_goal(text: str, option: str = "until") -> Goal:
+    """The goal in a text like ``failure_probability >= 5%``, given by an option; raises :class:`InputError` with the nearest figure."""
     known = {f"{measure}_{statistic}": (measure, statistic, unit) for measure, statistic, unit in figure_names()}
     found = _GOAL.fullmatch(text)
     if found is None:
         rule = "is no goal"
-        raise InputError([Fault("options", rule, 'write a figure, >= or <=, a number: "failure_probability >= 5%"', None, "until", text)])
+        way_out = 'write a figure, >= or <=, a number: "failure_probability >= 5%"'
+        raise InputError([Fault("options", rule, way_out, None, option, text)])
     name, sign, number, given = found.groups()
     if name not in known:
-        raise InputError([Fault("options", "is no figure of a run", nearest(name, list(known)), None, "until", name)])
+        raise InputError([Fault("options", "is no figure of a run", nearest(name, list(known)), None, option, name)])
     measure, statistic, unit = known[name]
     if given is not None and given.removesuffix("s") != unit.removesuffix("s"):
-        raise InputError([Fault("options", f"is a figure in {unit}", f"write {unit}, or no unit", None, "until", text)])
+        raise InputError([Fault("options", f"is a figure in {unit}", f"write {unit}, or no unit", None, option, text)])
     return Goal(measure, statistic, sign == ">=", float(number.replace("_", "")), unit)
 
 
@@ -150,14 +151,14 @@ def read_dial(text: str, scenario: Scenario) -> Dial:
     grain = Decimal(1) if whole else Decimal("0.01")
     mild, severe = numbers[:2]
     wide = abs(severe - mild)
-    step = abs(numbers[2]) if len(numbers) == 3 else _round_step(wide / STEPS, grain)
+    step = abs(numbers[2]) if len(numbers) == 3 else round_step(wide / STEPS, grain)
     if wide == 0 or step == 0 or step > wide or wide / step > STEPS_MOST:
         raise InputError([_as(said, f"needs a range of 1 to {STEPS_MOST} steps", "widen the range or change the step")])
     steps = int(wide / step)
     return Dial(key, mild, mild + (step * steps if severe > mild else -step * steps), steps)
 
 
-def _round_step(least: Decimal, grain: Decimal) -> Decimal:
+def round_step(least: Decimal, grain: Decimal) -> Decimal:
     """The smallest of 1, 2, 5, 10, 20 … grains that is at least so much."""
     step = grain
     while step < least:

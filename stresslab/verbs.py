@@ -165,7 +165,7 @@ def _run(
     wrong += [] if any(f.column == "paths" for f in wrong) else sampling_faults(sampling, paths)
     given = read_inputs(book, scenarios, market, scale, limits, wrong, request)
     resolved = [replace(r, sampling=str(sampling)) for r in given.resolved]
-    plan = _plan(given, paths, seed) | {"sampling": str(sampling)}
+    plan = plan_of(given, paths, seed) | {"sampling": str(sampling)}
     if request is not None:
         plan["tail"] = request.plan()
     seconds = {"inputs": time.perf_counter() - clock}
@@ -284,19 +284,19 @@ def reverse(
         ready = resolve_all(given.book, given.market, list(scenarios), found)
         if found:
             raise InputError(found)
-        made = _outcomes(folder, ready, seed, paths, workers, scheduler, parts, done, progress)
+        made = outcomes_of(folder, ready, seed, paths, workers, scheduler, parts, done, progress)
         done += len(ready) * paths
         return made
 
     if folder is None:
         return break_it(base, goal, dials, simulate, platforms or known)
-    with folder.taken(_plan(given, paths, seed) | {"question": "reverse"}):
+    with folder.taken(plan_of(given, paths, seed) | {"question": "reverse"}):
         found = break_it(base, goal, dials, simulate, platforms or known)
         record.write_json(folder.path / "reverse.json", as_json(found))
     return found
 
 
-def _outcomes(
+def outcomes_of(
     folder: record.RunFolder | None, resolved: list[Resolved], seed: int, paths: int, workers: int, scheduler: str | None, parts: int,
     before: int, progress: Progress | None,
 ) -> list[pd.DataFrame]:
@@ -532,7 +532,8 @@ def _chosen(held: dict[str, Any], scenario: str | None, path: int, faults: list[
     return {}
 
 
-def _plan(given: Inputs, paths: int, seed: int) -> dict[str, Any]:
+def plan_of(given: Inputs, paths: int, seed: int) -> dict[str, Any]:
+    """Everything that decides a result: what a folder of a run or a search is bound to."""
     return {
         "format": record.FORMAT,
         "stresslab": record.versions()["stresslab"],
