@@ -1,12 +1,11 @@
 """Who fails with whom, whose losses reach others, and who brings down whom on the paths of a run (M-127, M-128).
 
-Reads `outcomes` and the facts of the funding pool in the record, and simulates nothing. Paths are independent, so every figure is a
-share of paths with its Wilson interval. Statistics over finished outcomes are floats; amounts are 厘.
+Reads `outcomes` and the facts of the funding pool in the record, and simulates nothing. Every figure is a share of paths with its
+Wilson interval, which knows which paths belong together (M-64). Statistics over finished outcomes are floats; amounts are 厘.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stresslab.estimate import TOTAL
-from stresslab.statistics import wilson
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import OUTPUTS
+from stresslab.sampling import Sampling, groups_of
+from stresslab.statistics import probability
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -46,24 +46,29 @@ def spillover(record: Mapping[str, Any], outcomes: pd.DataFrame) -> pd.DataFrame
     rows: list[dict[str, Any]] = []
     for scenario in record["scenarios"]:
         name = str(scenario["id"])
-        held = _by_platform(outcomes[outcomes["scenario"] == name], platforms)
+        chosen = outcomes[outcomes["scenario"] == name]
+        held = _by_platform(chosen, platforms)
+        numbers = np.sort(chosen.loc[chosen["platform_id"] == platforms[0], "path"].to_numpy(dtype=np.int64))
+        groups = groups_of(str(record.get("sampling", Sampling.PLAIN)), numbers)
         found = [*_joint(platforms, held)]
         if network is not None and "debts" in network:
             found += [*_clearing(platforms, held, network)]
-        for measure, first, second, hits, of in found:
-            if of:
-                share = hits / of
-                low, high = wilson(hits, of)
+        for measure, first, second, happened, among in found:
+            if among is None or among.any():
+                mask = np.ones(len(happened), dtype=np.bool_) if among is None else among
+                there = happened[mask]
+                told = probability(there, None if groups is None else groups[mask])
                 rows.append({
-                    "scenario": name, "measure": measure, "first": first, "second": second, "paths": hits, "of_paths": of,
-                    "share_pct": 100 * share, "error_pct": 100 * math.sqrt(share * (1 - share) / of), "low_pct": 100 * float(low),
-                    "high_pct": 100 * float(high),
+                    "scenario": name, "measure": measure, "first": first, "second": second, "paths": int(there.sum()),
+                    "of_paths": len(there), "share_pct": float(told.value), "error_pct": float(told.error), "low_pct": float(told.low),
+                    "high_pct": float(told.high),
                 })
     return pd.DataFrame(rows, columns=[m.name for m in OUTPUTS["spillover"]])
 
 
 Held = dict[str, dict[str, Floats]]
-Row = tuple[str, str, str | None, int, int]
+#: Measure, one or two parties, on which paths it is so, and of which paths a share is asked (None: all).
+Row = tuple[str, str, str | None, Flags, Flags | None]
 
 
 def _by_platform(rows: pd.DataFrame, platforms: Sequence[str]) -> Held:
@@ -90,20 +95,19 @@ def spills(held: Mapping[str, Floats]) -> Flags:
 def _joint(platforms: Sequence[str], held: Held) -> Iterator[Row]:
     """Failures alone, together, one given the other, one before the other, and how many at once."""
     failed = {p: held[p]["failure_day"] > 0 for p in platforms}
-    n = len(next(iter(failed.values())))
     for p in platforms:
-        yield "failure", p, None, int(failed[p].sum()), n
-        yield "spillover", p, None, int(spills(held[p]).sum()), n
+        yield "failure", p, None, failed[p], None
+        yield "spillover", p, None, spills(held[p]), None
     for a in platforms:
         for b in platforms:
             if a != b:
                 both = failed[a] & failed[b]
-                yield "joint_failure", a, b, int(both.sum()), n
-                yield "failure_given", a, b, int(both.sum()), int(failed[a].sum())
-                yield "fails_first", a, b, int((both & (held[a]["failure_day"] < held[b]["failure_day"])).sum()), n
+                yield "joint_failure", a, b, both, None
+                yield "failure_given", a, b, both, failed[a]
+                yield "fails_first", a, b, both & (held[a]["failure_day"] < held[b]["failure_day"]), None
     count = np.sum([failed[p] for p in platforms], axis=0)
     for k in range(2, len(platforms) + 1):
-        yield f"at_least_{k}_fail", TOTAL, None, int((count >= k).sum()), n
+        yield f"at_least_{k}_fail", TOTAL, None, count >= k, None
 
 
 def losses(held: Mapping[str, Floats]) -> Floats:
@@ -132,15 +136,15 @@ def _clearing(platforms: Sequence[str], held: Held, network: Mapping[str, Any]) 
     alone = {p: default_alone(parties, debts, everything, places[p]) for p in owing}
     before = cannot_pay(parties, debts, calm)
     for p in owing:
-        yield "cannot_pay", p, None, int(default[:, places[p]].sum()), n
-        yield "cannot_pay_by_others", p, None, int((default[:, places[p]] & ~alone[p]).sum()), n
+        yield "cannot_pay", p, None, default[:, places[p]], None
+        yield "cannot_pay_by_others", p, None, default[:, places[p]] & ~alone[p], None
     for p in struck:
         one = calm.copy()
         one[:, places[p]] = everything[:, places[p]]
         fallen = cannot_pay(parties, debts, one) & ~before
         for other in owing:
             if other != p:
-                yield "brings_down", p, other, int(fallen[:, places[other]].sum()), n
+                yield "brings_down", p, other, fallen[:, places[other]], None
 
 
 def default_alone(parties: Sequence[str], debts: Sequence[Debt], outside: Floats, place: int) -> Flags:

@@ -17,13 +17,13 @@ from stresslab import demo_book, read_book
 from stresslab.book.files import write_book
 from stresslab.book.profile import platform_facts
 from stresslab.book.rated import rate_gap_li
-from stresslab.statistics import wilson
 from stresslab.faults import InputError
 from stresslab.glossary import OUTPUTS
 from stresslab.rating import coverage_gap_li, grade, migrations, rate, read_scale, score
 from stresslab.rating.indicators import BOOK, PATH
 from stresslab.rating.judge import Case
 from stresslab.rating.paths import needed_columns, read_paths
+from stresslab.statistics import wilson
 
 WEIGHTS = (25, 10, 25, 10, 20, 10)
 GRADES = (("AAA", 90), ("AA", 75), ("A", 60), ("B", 0))

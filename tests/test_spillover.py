@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stresslab import demo_book, look_through
-from stresslab.statistics import wilson
 from stresslab.faults import InputError
 from stresslab.glossary import OUTPUTS, schema
 from stresslab.pool.clearing import Debt, Network
 from stresslab.pool.clearing import clear as exact_clear
 from stresslab.spillover import cannot_pay, clear, losses, spillover
+from stresslab.statistics import wilson
 
 NAMES = ("A", "B", "C")
 ZERO = ("absorbed_by_junior_li", "absorbed_by_senior_li", "absorbed_by_claims_li", "unpaid_end_li", "reserve_end_li")
@@ -152,3 +152,10 @@ def test_tables_that_are_not_of_one_run_are_refused():
         spillover(record(), frame.drop(columns="failure_day"))
     with pytest.raises(InputError, match="same paths"):
         spillover(record(), frame.iloc[:-1])
+
+
+def test_mirrored_paths_are_pairs_for_the_error():
+    """(M-64) Two pairs of which each fails on one path: the share of every pair is a half, so the error is nothing at all."""
+    frame = outcomes({"A": [3, 0, 0, 4], "B": [0] * 4, "C": [0] * 4})
+    assert share(spillover(record(), frame), "failure", "A")["error_pct"] == 25
+    assert share(spillover(record() | {"sampling": "antithetic"}, frame), "failure", "A")["error_pct"] == 0

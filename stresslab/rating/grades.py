@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from fractions import Fraction
 from typing import Any
 
@@ -11,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stresslab.statistics import wilson
 from stresslab.rating.indicators import PATH, Json
 from stresslab.rating.judge import Case, Judged, answer_of
 from stresslab.rating.paths import Paths, beyond, read_paths
 from stresslab.rating.scale import Dimension, Scale, Trigger
 from stresslab.rating.words import coverage_reasons, dimension_reasons, short, text, trigger_reasons
+from stresslab.sampling import Sampling, groups_of
+from stresslab.statistics import Groups, probability
 
 #: The scenario that says how a platform stands before a shock.
 BASELINE = "baseline"
@@ -111,7 +111,8 @@ def _rate_platform(record: Json, case: Case, paths: dict[tuple[str, str], Paths]
     if BASELINE in by_id:
         calm, depth = paths[BASELINE, platform_id], _depth(by_id[BASELINE])
         before, start = _overall(case, calm, depth), case.place_by_path(calm, depth)
-    rated = {name: _rate_scenario(one, case, paths[name, platform_id], before, start) for name, one in by_id.items()}
+    sampling = str(record.get("sampling", Sampling.PLAIN))
+    rated = {name: _rate_scenario(one, case, paths[name, platform_id], before, start, sampling) for name, one in by_id.items()}
     reason = _reason_not_rated(by_id.get(scale.deciding_scenario), case)
     overall: Json | None = None
     action: Json | None = None
@@ -151,14 +152,16 @@ def _reason_not_rated(deciding: Json | None, case: Case) -> Json | None:
     }
 
 
-def _rate_scenario(scenario: Json, case: Case, paths: Paths, before: Judged | None, start: Places | None) -> Json:
+def _rate_scenario(
+    scenario: Json, case: Case, paths: Paths, before: Judged | None, start: Places | None, sampling: str
+) -> Json:
     """One platform under one scenario: what stands for all paths, and the grades of all paths."""
     depth, names = _depth(scenario), [name for name, _ in case.thresholds]
     after, state = _overall(case, paths, depth), paths.decided
     coverage = state["own_funds_coverage_pct"]
     below_pct = Fraction(case.scale.downgrade.coverage_below_pct)
-    n, below = len(paths), int(np.sum(beyond(paths.values["own_funds_coverage_pct"], below_pct, True)))
-    share = below / n
+    under = beyond(paths.values["own_funds_coverage_pct"], below_pct, True)
+    n, below, groups = len(paths), int(np.sum(under)), groups_of(sampling, paths.numbers)
     places = case.place_by_path(paths, depth)
     own, call = int(paths.own_li[paths.median]), int(paths.call_li[paths.median])
     return {
@@ -170,13 +173,13 @@ def _rate_scenario(scenario: Json, case: Case, paths: Paths, before: Judged | No
         "downgraded": after.low_coverage or bool(after.fired),
         "coverage_pct_median": None if coverage is None else text(coverage),
         "share_below_pct": 100 * below / n,
-        "share_below_error_pct": 100 * math.sqrt(share * (1 - share) / n),
+        "share_below_error_pct": _null(probability(under, groups).error),
         "triggers": [
             {"name": f.trigger.name, "value": None if f.value is None else text(f.value), "from": names[f.before], "to": names[f.after]}
             for f in after.fired
         ],
         "migration": {name: int(np.sum(places == i)) for i, name in enumerate(names)},
-        "migration_table": _migration(places, start, names),
+        "migration_table": _migration(places, start, names, groups),
         "reasons": [
             *coverage_reasons(coverage, own, call, case, after, deep=case.deep(depth)),
             {"en": f"{below} of {n} paths are below {short(below_pct)}%.", "zh": f"{n} 条路径中有 {below} 条低于 {short(below_pct)}%。"},
@@ -186,25 +189,28 @@ def _rate_scenario(scenario: Json, case: Case, paths: Paths, before: Judged | No
     }
 
 
-def _migration(places: Places, start: Places | None, names: list[str]) -> list[Json]:
-    """Shares of paths by grade, over all paths and by the grade of the same path at baseline, with Wilson intervals (M-38, M-125)."""
+def _migration(places: Places, start: Places | None, names: list[str], groups: Groups) -> list[Json]:
+    """Shares of paths by grade, over all paths and by the grade of the same path at baseline, with Wilson intervals (M-38, M-64, M-125)."""
     chosen: list[tuple[str | None, NDArray[np.bool_]]] = [(None, np.ones(len(places), dtype=np.bool_))]
     if start is not None and len(start) == len(places):
         chosen += [(name, start == i) for i, name in enumerate(names)]
     rows = []
     for name, mask in chosen:
-        of = int(np.sum(mask))
-        if not of:
+        if not mask.any():
             continue
         for i, to in enumerate(names):
-            count = int(np.sum(places[mask] == i))
-            share = count / of
-            low, high = wilson(count, of)
+            there = places[mask] == i
+            found = probability(there, None if groups is None else groups[mask])
             rows.append({
-                "from_grade": name, "to_grade": to, "paths": count, "of_paths": of, "share_pct": 100 * share,
-                "error_pct": 100 * math.sqrt(share * (1 - share) / of), "low_pct": 100 * float(low), "high_pct": 100 * float(high),
+                "from_grade": name, "to_grade": to, "paths": int(there.sum()), "of_paths": len(there), "share_pct": float(found.value),
+                "error_pct": _null(found.error), "low_pct": _null(found.low), "high_pct": _null(found.high),
             })
     return rows
+
+
+def _null(value: Any) -> float | None:
+    """A number as JSON can hold it."""
+    return None if np.isnan(value) else float(value)
 
 
 def _dimension_row(one: Dimension, case: Case, paths: Paths | None) -> Json:

@@ -117,6 +117,7 @@ def migration(run: RunTables, rating: dict[str, Any]) -> Table | None:
 
 
 def _share(row: dict[str, Any]) -> Cell:
-    note = same(f"{percent(row['low_pct']).en} … {percent(row['high_pct']).en}")
-    error = percent(row["error_pct"]) if row["error_pct"] > 0 else None
+    # A single pair or point set says nothing of the error.
+    note = NOTHING if row["low_pct"] is None else same(f"{percent(row['low_pct']).en} … {percent(row['high_pct']).en}")
+    error = percent(row["error_pct"]) if row["error_pct"] else None
     return Cell(percent(row["share_pct"]), error, note, "" if row["paths"] else "quiet")
