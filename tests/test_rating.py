@@ -664,6 +664,23 @@ def test_weights_of_indicators_add_up(tmp_path):
         read_scale(changed(tmp_path, ("weight = 100", "weight = 90")))
 
 
+def test_indicators_of_the_book_by_hand():
+    facts = {
+        "own_capital_li": 200, "reserve_li": 50, "funding_li": 1000, "claims_li": 500, "loans_li": 2000, "liquid_li": 100,
+        "funding_by_source_li": {"bank": 400, "nonbank": 350, "p2p": 150, "foreign": 100}, "foreign_short_li": 70,
+        "fx_funding_li": 300, "rate_gap_li": -30, "loan_interest_year_li": 160, "funding_interest_year_li": 60, "turnover_90d_li": 900,
+        "turnover_base_li": 300, "limits_red": 4, "pool": {"opaque_li": 250, "funding_li": 1000, "breaches": 2},
+    }
+    assert {name: BOOK[name].read(PLATFORM | facts) for name in (
+        "own_money_pct", "shadow_funding_pct", "opaque_funding_pct", "rate_gap_pct", "foreign_leaving_pct", "currency_gap_pct",
+        "interest_margin_pct", "turnover_pct", "limits_red", "pool_breaches")} == {
+        "own_money_pct": Fraction(100 * 250, 1750), "shadow_funding_pct": 50, "opaque_funding_pct": 25, "rate_gap_pct": 15,
+        "foreign_leaving_pct": 70, "currency_gap_pct": 150, "interest_margin_pct": 5, "turnover_pct": 300, "limits_red": 4,
+        "pool_breaches": 2}
+    # A rise of rates that brings more than it costs is no risk.
+    assert BOOK["rate_gap_pct"].read(PLATFORM | facts | {"rate_gap_li": 30}) == 0
+
+
 # --- facts of the book --------------------------------------------------------------------------
 
 
