@@ -21,10 +21,10 @@ from stresslab.book.checks import collateral_of_accounts, imbalances
 from stresslab.breaking_point import Dial, read_goal
 from stresslab.cheapest import dial_of, read_costs, search
 from stresslab.cli import app
-from stresslab.estimate import wilson
 from stresslab.faults import InputError
 from stresslab.levers import LEVERS, moved, read_range
 from stresslab.report.cheapest import as_json
+from stresslab.statistics import wilson
 
 BOOK = sl.demo_book(60)
 OUTCOMES = fake_run().outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -723,3 +724,27 @@ def test_answers_are_read_from_a_book(tmp_path):
     with pytest.raises(InputError) as caught:
         read_book(tmp_path / "book")
     assert ["must be unique" in str(f) or "is not in platforms.csv" in str(f) for f in caught.value.faults] == [True, True]
+
+
+def test_a_path_with_exactly_sixty_points_has_an_a(tmp_path):
+    text = re.sub(r"points = .*", "points = [[0, 0], [100, 100]]", SIX.read_text(encoding="utf-8"))
+    text = text.replace("coverage_below_pct = 15", "coverage_below_pct = 0")
+    path = tmp_path / "straight.toml"
+    path.write_text(text, encoding="utf-8")
+    scale = read_scale(path)
+    for own, name in ((720, "A"), (719, "B")):
+        record, outcomes = run(
+            own=own, crash=(1000, 1000, 1000), funding_by_source_li={"bank": 500, "p2p": 500}, foreign_claims_li=870, segregated_li=42,
+            own_capital_li=940, risk_disclosure_score=59.0)
+        row = rows_of(record, outcomes, scale)
+        assert (row["grade_after"], row["migration"][name]) == (name, 3)
+    assert row["score_after"] == "59.975"
+
+
+def test_a_floor_never_lifts_a_grade(tmp_path):
+    weak = {"own": 149, "crash": (1000, 1000, 1000)}
+    text = trigger("own_capital_to_loans_pct", "below = 25", notches=3, floor="AA")
+    for combine in ("worst", "sum"):
+        scale = more(tmp_path, text, ('deciding_scenario = "crash-40"', f'deciding_scenario = "crash-40"\ncombine = "{combine}"'))
+        row = rows_of(*run(**weak), scale)
+        assert (row["grade_after"], row["migration"]["B"]) == ("B", 3)
