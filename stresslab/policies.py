@@ -58,13 +58,13 @@ def policy(
     folder = None if out is None else record.RunFolder(Path(out))
     crew = _Policies(given, base, keys, folder, seed, paths, workers, scheduler, parts, progress)
 
-    def found_all() -> list[Policy]:
+    def searched() -> list[Policy]:
         return [search(goal, dials, prices, crew.simulate, p, base.days, evaluations=evaluations) for p in platforms or known]
 
     if folder is None:
-        return found_all()
+        return searched()
     with folder.taken(plan_of(given, paths, seed) | {"question": "policy"}):
-        found = found_all()
+        found = searched()
         record.write_json(folder.path / "policy.json", as_json(found, resolved_scenario(base), goal, keys, prices))
     return found
 

@@ -128,6 +128,18 @@ def test_one_lever_is_found_to_its_step_with_its_interval(slope: int) -> None:
     assert found.present.value == 100
 
 
+def test_a_figure_that_is_to_be_high_has_its_interval_the_other_way_round() -> None:
+    def count(s: Any) -> int:
+        return 0 if not s else round(PATHS * float(s[0]) / 400)
+
+    found = search(read_goal("failure_probability >= 20%", "keep"), dials(400), {RESERVE: 1.0}, failing(count), "P1", 15)
+    grid = [(x, count((x,))) for x in range(401)]
+    assert found.safe is not None
+    assert found.bold is not None
+    assert found.safe.settings == (next(x for x, k in grid if 100 * wilson(k, PATHS)[0] >= 20),)
+    assert found.bold.settings == (next(x for x, k in grid if 100 * wilson(k, PATHS)[1] >= 20),)
+
+
 @settings(max_examples=4, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 9), st.integers(1, 9), st.booleans())
 def test_two_levers_against_brute_force(a: int, b: int, price_a: int, price_b: int, product_rule: bool) -> None:

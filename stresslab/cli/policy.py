@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stresslab.cli.options import RUN_FAILED, AsJson, InLanguage, Language, Paths, Quiet, Scheduler, Workers, app
+from stresslab.cli.options import PAPER, RUN_FAILED, AsJson, InLanguage, Language, Paths, Quiet, Scheduler, Workers, app
 from stresslab.terminal import progress_bar, results, terminal
 
 
@@ -60,4 +60,7 @@ def policy(
             told = cheapest.as_json(found, resolved(read_scenario(scenario)), goal, keys, read_costs(cost or (), keys))
             print(json.dumps(told, ensure_ascii=False))
             return
-        cheapest.print_policies(found, goal, keys, terminal(), lang.value)
+        console = terminal()
+        if not console.is_terminal:
+            console.width = max(console.width, PAPER)
+        cheapest.print_policies(found, goal, keys, console, lang.value)
