@@ -1,0 +1,211 @@
+"""Intervals and the price of many tries: bits, coverage where the answer is known, another library's p-values (M-189 to M-191)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arch.bootstrap import SPA
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import norm
+from statsmodels.stats.multitest import multipletests
+
+from stresslab.early_warning.intervals import best_of, block_bootstrap, holm, resampled, words
+from stresslab.early_warning.scores import auroc
+from stresslab.kernels import draws
+
+Floats = NDArray[np.float64]
+
+
+def normals(seed: int, n: int, path: int = 0) -> Floats:
+    u = (words(seed, path, 0, 0, np.arange(n))[:, 0] + 0.5) / 2.0**32
+    return norm.ppf(u)
+
+
+def autoregressive(seed: int, n: int, phi: float, path: int = 0) -> Floats:
+    """AR(1) of mean 0, from its stationary law."""
+    z = normals(seed, n, path)
+    x = np.empty(n)
+    x[0] = z[0] / np.sqrt(1 - phi**2)
+    for t in range(1, n):
+        x[t] = phi * x[t - 1] + z[t]
+    return x
+
+
+# --- draws --------------------------------------------------------------------------------------
+
+
+@given(*[st.integers(0, 2**31)] * 4, st.integers(0, 2**64 - 1))
+def test_words_are_the_kernels_words(slot: int, day: int, stream: int, path: int, seed: int) -> None:
+    told = words(seed, path, day, stream, [slot, slot + 1])
+    theirs = [draws.words(np.uint64(seed), path, day, stream, s) for s in (slot, slot + 1)]
+    assert [tuple(map(int, w)) for w in told] == [tuple(map(int, w)) for w in theirs]
+
+
+def test_a_known_answer_of_random123() -> None:
+    # kat_vectors: philox4x32 10, counter ffffffff ×4, key ffffffff ×2.
+    full = 0xFFFFFFFF
+    told = words((full << 32) | full, full, full, full, [full])
+    assert [f"{w:08x}" for w in told[0].tolist()] == ["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"]
+
+
+@given(st.integers(1, 60), st.data(), st.integers(0, 2**32))
+def test_blocks_run_on(n: int, data: st.DataObject, seed: int) -> None:
+    block = data.draw(st.integers(1, n))
+    moving = resampled(n, block, 3, seed, "moving")
+    assert moving.size == n
+    assert ((moving >= 0) & (moving < n)).all()
+    assert all(moving[i] == moving[i - 1] + 1 for i in range(n) if i % block)
+    stationary = resampled(n, block, 3, seed)
+    assert stationary.size == n
+    assert ((stationary >= 0) & (stationary < n)).all()
+
+
+def test_blocks_have_the_length_that_was_asked_and_every_row_is_as_likely() -> None:
+    n, block = 50, 5
+    rows = np.array([resampled(n, block, r, 9) for r in range(4_000)])
+    breaks = ((rows[:, 1:] - rows[:, :-1]) % n != 1).mean()
+    # A new block starts with chance 1 / 5, and one time in 50 where the old one would have gone on.
+    expected = 0.2 * 49 / 50
+    assert abs(breaks - expected) < 3 * np.sqrt(expected * (1 - expected) / (4_000 * 49))
+    counts = np.bincount(rows.reshape(-1), minlength=n)
+    # Rows of one draw are dependent: the spread over draws is measured, not assumed.
+    spread = np.array([np.bincount(r, minlength=n) for r in rows]).std(axis=0) / np.sqrt(4_000)
+    assert (np.abs(counts / 4_000 - 1) < 4 * spread).all()
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    x = autoregressive(1, 200, 0.5)
+    one = block_bootstrap(np.mean, x, block=10, repetitions=50, seed=7)
+    assert one == block_bootstrap(np.mean, x, block=10, repetitions=50, seed=7)
+    assert one != block_bootstrap(np.mean, x, block=10, repetitions=50, seed=8)
+
+
+# --- coverage -----------------------------------------------------------------------------------
+
+
+def test_the_error_of_a_mean_of_independent_days_is_known() -> None:
+    x = normals(5, 400)
+    told = block_bootstrap(np.mean, x, block=1, repetitions=4_000, seed=2)
+    exact = x.std() / np.sqrt(400)
+    assert abs(told.error / exact - 1) < 3 / np.sqrt(2 * 4_000)
+    assert told.low < told.value < told.high
+    assert told.used == 1
+
+
+def covered(worlds: int, n: int, block: int, repetitions: int, kind: str, scale: str) -> float:
+    inside = 0
+    for w in range(worlds):
+        told = block_bootstrap(
+            np.mean, autoregressive(11, n, 0.5, w), block=block, repetitions=repetitions, seed=w, kind=kind, scale=scale,
+        )
+        inside += told.low <= 0 <= told.high
+    return inside / worlds
+
+
+def test_intervals_of_autoregressive_days_hold_what_they_promise() -> None:
+    # 150 worlds: three standard errors of a share of 95% are 5.3 points.
+    assert 0.897 <= covered(150, 1_000, 40, 200, "stationary", "percentile") <= 1.0
+
+
+def test_single_days_promise_too_much() -> None:
+    # The same worlds as if days were independent: the mean of an AR(1) of 0.5 varies √3 times more, so that 74% hold.
+    exact = 2 * norm.cdf(1.96 / np.sqrt(3)) - 1
+    assert abs(covered(150, 1_000, 1, 200, "stationary", "percentile") - exact) < 3 * np.sqrt(exact * (1 - exact) / 150)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["stationary", "moving"])
+@pytest.mark.parametrize("scale", ["percentile", "basic", "normal"])
+def test_coverage_lies_between_92_and_98_percent(kind: str, scale: str) -> None:
+    assert 0.92 <= covered(1_500, 1_000, 40, 400, kind, scale) <= 0.98
+
+
+def test_draws_without_an_event_are_counted_out() -> None:
+    y = np.arange(300) >= 290
+    s = normals(3, 300)
+    told = block_bootstrap(auroc, y, s, block=30, repetitions=300, seed=1)
+    assert 0.5 < told.used < 0.95
+    lone = block_bootstrap(auroc, np.arange(300) == 150, s, block=300, repetitions=100, seed=1)
+    assert lone.used > 0
+    none = block_bootstrap(auroc, np.zeros(300, bool), s, block=30, repetitions=10, seed=1)
+    assert np.isnan([none.value, none.low, none.high, none.error]).all()
+    assert none.used == 0
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    one, two = [1.0], [1.0, 2.0]
+    for arrays, options in (
+        ((), {"block": 1}), ((one, two), {"block": 1}), ((two,), {"block": 3}), ((two,), {"block": 0}),
+        ((two,), {"block": 1, "level": 1.0}), ((two,), {"block": 1, "repetitions": 1}),
+    ):
+        with pytest.raises(ValueError, match=r"block|arrays|level"):
+            block_bootstrap(np.mean, *arrays, **options)
+
+
+# --- many tries ---------------------------------------------------------------------------------
+
+
+def test_holm_by_hand() -> None:
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02], atol=1e-15)
+    assert holm([]).size == 0
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        holm([0.5, float("nan")])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_statsmodels_steps_down_alike(p: list[float]) -> None:
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-14)
+
+
+def worlds_of(count: int, n: int, k: int, lift: float = 0.0, poor: int = 0) -> list[Floats]:
+    """Gains of K specifications that share half of their noise; the first is better by `lift`, the last ones are hopeless."""
+    found = []
+    for w in range(count):
+        shared, own = autoregressive(21, n, 0.3, w), normals(22, n * k, w).reshape(n, k)
+        table = shared[:, None] + own
+        table[:, 0] += lift
+        if poor:
+            table[:, -poor:] -= 1.0
+        found.append(table)
+    return found
+
+
+def test_the_best_of_ten_useless_ones_is_seldom_called_good() -> None:
+    told = [best_of(table, block=10, repetitions=200, seed=w) for w, table in enumerate(worlds_of(120, 250, 10))]
+    bound = 0.10 + 3 * np.sqrt(0.1 * 0.9 / 120)
+    for name in ("reality", "spa"):
+        assert np.mean([getattr(t, name) <= 0.10 for t in told]) <= bound, name
+    # Alone, the luckiest of ten looks good far too often: that is what the correction is for.
+    assert np.mean([t.alone <= 0.10 for t in told]) > bound
+
+
+def test_a_good_one_is_found_among_hopeless_ones() -> None:
+    told = [best_of(table, block=10, repetitions=200, seed=w) for w, table in enumerate(worlds_of(60, 250, 20, 0.35, 18))]
+    assert {t.which for t in told} <= {0, 1}
+    spa, reality = (np.mean([getattr(t, name) <= 0.05 for t in told]) for name in ("spa", "reality"))
+    assert spa >= 0.5
+    assert spa >= reality
+
+
+@pytest.mark.parametrize("lift", [0.0, 0.2, 0.3])
+def test_arch_finds_the_same_p_value(lift: float) -> None:
+    table = worlds_of(1, 400, 8, lift)[0]
+    mine = best_of(table, block=10, repetitions=2_000, seed=4)
+    theirs = SPA(np.zeros(400), -table, block_size=10, reps=2_000, seed=4)
+    theirs.compute()
+    p = theirs.pvalues["consistent"]
+    # Both are shares of 2,000 draws; there a kernel, here the draws themselves measure the spread.
+    assert abs(mine.spa - p) < 4 * np.sqrt(2 * max(p * (1 - p), 0.01) / 2_000) + 0.01
+    raw = SPA(np.zeros(400), -table, block_size=10, reps=2_000, seed=5, studentize=False)
+    raw.compute()
+    u = raw.pvalues["upper"]
+    assert abs(mine.reality - u) < 4 * np.sqrt(2 * max(u * (1 - u), 0.01) / 2_000)
+
+
+def test_gains_that_are_none() -> None:
+    told = best_of(np.zeros((30, 3)), block=3, repetitions=20)
+    assert (told.alone, told.reality, told.spa) == (1, 1, 1)
+    with pytest.raises(ValueError, match="days × specifications"):
+        best_of([1.0, 2.0], block=1)
