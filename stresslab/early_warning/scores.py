@@ -204,7 +204,8 @@ def usefulness(y: ArrayLike, alarm: ArrayLike, mu: float) -> Usefulness:
     n = sum(held) * (weight + rest)
     simple = min(weight * (held.hits + held.misses), rest * (held.false + held.quiet))
     loss = weight * held.misses + rest * held.false
-    return Usefulness(_ratio(loss, n), float("nan") if n == 0 else (simple - loss) / n, float("nan") if simple == 0 else (simple - loss) / simple)
+    saved = simple - loss
+    return Usefulness(_ratio(loss, n), saved / n if n else float("nan"), saved / simple if simple else float("nan"))
 
 
 def usefulness_of_rates(y: ArrayLike, alarm: ArrayLike, theta: float) -> Usefulness:
@@ -388,7 +389,7 @@ def false_alarms_per_year(y: ArrayLike, alarm: ArrayLike, days: ArrayLike | None
 
 
 class Value(NamedTuple):
-    """Expense a day: with these alarms, with the better of always and never, with perfect ones; and how far these go from simple to perfect."""
+    """Expense a day: of these alarms, of the better of always and never, of perfect ones; and how far these go from simple to perfect."""
 
     expense: float
     simple: float
