@@ -7,17 +7,19 @@ its data and its seed, on any machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
-Kind = Literal["stationary", "moving"]
+Kind = Literal["circular", "stationary", "moving"]
+Scale = Literal["student", "percentile", "basic"]
 Statistic = Callable[..., float]
 
 #: The stream of these draws in the counters of (M-5); far above those of simulated paths.
@@ -25,14 +27,16 @@ STREAM = 1 << 20
 #: An interval is told only if the statistic exists on this share of the draws.
 LEAST = 0.5
 
+#: Repetitions whose blocks are drawn at once.
+_CHUNK = 64
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
 
-def words(seed: int, path: int, day: int, stream: int, slots: ArrayLike) -> Words:
-    """The four 32-bit words of Philox 4x32-10 at each slot, slots × 4; the same as the kernels' (M-5)."""
-    c0 = np.asarray(slots, dtype=np.uint64)
-    c1, c2, c3 = (np.full_like(c0, word) for word in (day, stream, path))
+def words(seed: int, path: ArrayLike, day: int, stream: int, slots: ArrayLike) -> Words:
+    """The four 32-bit words of Philox 4x32-10 at each slot, slots × 4; the same as the kernels' (M-5). Paths and slots broadcast."""
+    c3, c0 = np.broadcast_arrays(np.asarray(path, dtype=np.uint64), np.asarray(slots, dtype=np.uint64))
+    c1, c2 = (np.full(c0.shape, word, dtype=np.uint64) for word in (day, stream))
     k0, k1 = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
     for _ in range(10):
         p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
@@ -41,27 +45,45 @@ def words(seed: int, path: int, day: int, stream: int, slots: ArrayLike) -> Word
     return np.stack((c0, c1, c2, c3), axis=-1)
 
 
-def resampled(n: int, block: int, repetition: int, seed: int, kind: Kind = "stationary") -> Ints:
-    """The rows 0 … n − 1 of one draw of the block bootstrap (M-189), as n row numbers.
+def resampled(n: int, block: int, repetitions: int, seed: int, kind: Kind = "circular") -> Iterator[Ints]:
+    """The draws of a block bootstrap of n rows (M-189): for each repetition n row numbers, 0 … n − 1.
 
-    ``stationary``: blocks of geometric length, `block` rows on average, around the end to the start (Politis and Romano 1994).
-    ``moving``: blocks of `block` rows that begin anywhere but where they would pass the end (Künsch 1989), the last one cut.
+    ``circular``: blocks of `block` rows that begin anywhere and go around the end to the start, the last one cut (Politis and Romano
+    1992), so that every row is as likely. ``stationary``: blocks of geometric length, `block` rows on average (Politis
+    and Romano 1994). ``moving``: as circular, but no block passes the end (Künsch 1989), so that days near the ends come seldom.
+    The k-th block of a repetition depends on (seed, repetition, k) alone, so that more repetitions go on where fewer stopped.
     """
     if not 1 <= block <= n:
         raise ValueError("a block has at least one row and at most all of them")
-    if kind == "moving":
-        drawn = words(seed, repetition, block, STREAM, np.arange(-(-n // block)))
-        starts = (drawn[:, 0] * np.uint64(n - block + 1) >> _32).astype(np.int64)
-        moved: Ints = (starts[:, None] + np.arange(block)).reshape(-1)[:n]
-        return moved
-    drawn = words(seed, repetition, 0, STREAM, np.arange(n))
-    fresh = (drawn[:, 1].astype(np.float64) + 0.5) / 2.0**32 < 1.0 / block
-    fresh[0] = True
-    at = np.flatnonzero(fresh)
-    which = np.cumsum(fresh) - 1
-    first = (drawn[at, 0] * np.uint64(n) >> _32).astype(np.int64)
-    stationary: Ints = (first[which] + np.arange(n) - at[which]) % n
-    return stationary
+    stays = _stays(block)
+    places = n - block + 1 if kind == "moving" else n
+    # Blocks for most repetitions at once; a repetition with many short ones draws on.
+    at_once = min(n, -(-n // block) + (4 * math.isqrt(-(-n // block)) if kind == "stationary" else 0))
+    for chunk in range(0, repetitions, _CHUNK):
+        several = np.arange(chunk, min(chunk + _CHUNK, repetitions))
+        drawn = words(seed, several[:, None], 0, STREAM, np.arange(at_once)[None, :])
+        for r, mine in zip(several.tolist(), drawn, strict=True):
+            lengths = _lengths(mine, block, stays, kind)
+            while int(lengths.sum()) < n:
+                mine = np.concatenate((mine, words(seed, r, 0, STREAM, np.arange(len(mine), len(mine) + at_once))))
+                lengths = _lengths(mine, block, stays, kind)
+            ends = np.cumsum(lengths)
+            used = int(np.searchsorted(ends, n)) + 1
+            first = (mine[:used, 0] * np.uint64(places) >> _32).astype(np.int64)
+            rows: Ints = np.repeat(first - ends[:used] + lengths[:used], lengths[:used])[:n] + np.arange(n)
+            yield rows % n
+
+
+def _stays(block: int) -> Floats:
+    """The chance that a block lasts more than 1, 2, … rows, falling, until no word is as small; products alone, so the same anywhere."""
+    return np.cumprod(np.full(24 * block, 1.0 - 1.0 / block))
+
+
+def _lengths(drawn: Words, block: int, stays: Floats, kind: Kind) -> Ints:
+    if kind != "stationary":
+        return np.full(len(drawn), block, dtype=np.int64)
+    u = (drawn[:, 1].astype(np.float64) + 0.5) / 2.0**32
+    return 1 + np.searchsorted(-stays, -u).astype(np.int64)
 
 
 class Interval(NamedTuple):
@@ -76,14 +98,16 @@ class Interval(NamedTuple):
 
 def block_bootstrap(
     statistic: Statistic, *arrays: ArrayLike, block: int, repetitions: int = 1_000, seed: int = 1, level: float = 0.95,
-    kind: Kind = "stationary", scale: Literal["percentile", "basic", "normal"] = "percentile",
+    kind: Kind = "circular", scale: Scale = "student", within: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
     """A statistic of rows in the order of their days, with a bootstrap interval that holds with chance `level` (M-189).
 
-    `arrays` have one length and are drawn together, row by row. The error is the standard deviation over draws. The interval is
-    that of the quantiles of the draws (``percentile``), of their distances from the value turned round (``basic``), or value ± z
-    errors (``normal``). Draws where the statistic is not finite (say, no event in them) are left out, and ``used`` says how many
-    stayed; below half, error and interval are NaN. With few events the interval knows only the events that there were.
+    `arrays` have one length n and are drawn together, row by row. The error is the standard deviation over draws, made as much
+    larger as k = n / `block` blocks make it too small, √(k / (k − 1)). ``student``: the value ± t of k − 1 degrees times the error;
+    ``percentile``: the quantiles of the draws; ``basic``: their distances from the value, turned round. The last two know nothing
+    of how few blocks there are and hold less often than they say (M-189). Bounds are cut to `within`, where the statistic must
+    lie. Draws where it is not finite (say, no event in them) are left out, and ``used`` says how many stayed; below half, or with
+    fewer than two blocks, error and interval are NaN. With few events an interval knows only the events that there were.
     """
     if not 0 < level < 1 or repetitions < 2:
         raise ValueError("the level lies between 0 and 1, and there are at least two repetitions")
@@ -92,23 +116,19 @@ def block_bootstrap(
     if n == 0 or any(len(c) != n for c in columns):
         raise ValueError("there are arrays, all of one length")
     value = float(statistic(*columns))
-    drawn = np.array([_once(statistic, columns, resampled(n, block, r, seed, kind)) for r in range(repetitions)])
+    drawn = np.array([float(statistic(*(c[rows] for c in columns))) for rows in resampled(n, block, repetitions, seed, kind)])
     kept = drawn[np.isfinite(drawn)]
-    used = kept.size / repetitions
-    if used < LEAST or kept.size < 2 or not np.isfinite(value):
-        return Interval(value, float("nan"), float("nan"), float("nan"), used)
-    error = float(kept.std(ddof=1))
+    used, blocks = kept.size / repetitions, n / block
+    if used < LEAST or kept.size < 2 or blocks < 2 or not np.isfinite(value):
+        return Interval(value, math.nan, math.nan, math.nan, used)
+    error = float(kept.std(ddof=1)) * math.sqrt(blocks / (blocks - 1))
     low, high = (float(q) for q in np.quantile(kept, [(1 - level) / 2, (1 + level) / 2]))
     if scale == "basic":
         low, high = 2 * value - high, 2 * value - low
-    elif scale == "normal":
-        half = float(norm.ppf((1 + level) / 2)) * error
+    elif scale == "student":
+        half = float(student.ppf((1 + level) / 2, blocks - 1)) * error
         low, high = value - half, value + half
-    return Interval(value, low, high, error, used)
-
-
-def _once(statistic: Statistic, columns: list[NDArray[Any]], rows: Ints) -> float:
-    return float(statistic(*(c[rows] for c in columns)))
+    return Interval(value, max(low, within[0]), min(high, within[1]), error, used)
 
 
 # --- many tries ---------------------------------------------------------------------------------
@@ -152,7 +172,7 @@ def best_of(gains: ArrayLike, *, block: int, repetitions: int = 1_000, seed: int
         raise ValueError("gains are days × specifications, all finite")
     n = table.shape[0]
     means = table.mean(axis=0)
-    drawn = np.array([table[resampled(n, block, r, seed)].mean(axis=0) for r in range(repetitions)])
+    drawn = np.array([table[rows].mean(axis=0) for rows in resampled(n, block, repetitions, seed, "stationary")])
     omega = np.sqrt(n) * drawn.std(axis=0, ddof=1)
     # A specification that never differs from the benchmark has no spread: it can neither win nor lose.
     safe = np.where(omega > 0, omega, np.inf)
