@@ -1,4 +1,4 @@
-"""How sure a score is: block bootstrap, and tests that know how many were tried (M-189 to M-192).
+"""How sure a score is: block bootstrap, and tests that know how many were tried (M-189 to M-191).
 
 Days next to each other are alike, so whole blocks of days are drawn again. Draws are Philox words at counters (M-5) of their own
 stream, here in numpy: judgement imports no kernel, and a test holds both to the same bits. So an interval is a pure function of
