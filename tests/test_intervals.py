@@ -244,9 +244,9 @@ def test_a_good_one_is_found_among_hopeless_ones() -> None:
     assert spa >= reality
 
 
-@pytest.mark.parametrize("lift", [0.0, 0.2, 0.3])
-def test_arch_finds_the_same_p_value(lift: float) -> None:
-    table = worlds_of(1, 400, 8, lift)[0]
+@pytest.mark.parametrize(("lift", "poor"), [(0.0, 0), (0.2, 0), (0.3, 0), (0.1, 18)])
+def test_arch_finds_the_same_p_value(lift: float, poor: int) -> None:
+    table = worlds_of(1, 400, 8 if not poor else 20, lift, poor)[0]
     mine = best_of(table, block=10, repetitions=2_000, seed=4)
     theirs = SPA(np.zeros(400), -table, block_size=10, reps=2_000, seed=4)
     theirs.compute()
