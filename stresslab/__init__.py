@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         look_through,
         rate,
         replay,
+        report,
         reverse,
         run,
         terms,
@@ -40,13 +41,13 @@ _WHERE = {
     "Scenario": "scenario", "read_scenario": "scenario",
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
-    "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
+    "replay": "verbs", "report": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
 }
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "calibrate",
     "check", "demo", "demo_book", "episode", "init", "look_through", "rate", "read_book", "read_history", "read_market",
-    "read_scenario", "replay", "reverse", "run", "terms",
+    "read_scenario", "replay", "report", "reverse", "run", "terms",
 ]
 
 
