@@ -27,10 +27,10 @@ if TYPE_CHECKING:
         look_through,
         rate,
         replay,
-        report,
         reverse,
         run,
         terms,
+        write_report,
     )
 
 _WHERE = {
@@ -41,13 +41,13 @@ _WHERE = {
     "Scenario": "scenario", "read_scenario": "scenario",
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
-    "replay": "verbs", "report": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
+    "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs", "write_report": "verbs",
 }
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "calibrate",
     "check", "demo", "demo_book", "episode", "init", "look_through", "rate", "read_book", "read_history", "read_market",
-    "read_scenario", "replay", "report", "reverse", "run", "terms",
+    "read_scenario", "replay", "reverse", "run", "terms", "write_report",
 ]
 
 

@@ -296,7 +296,7 @@ def reverse(
     return found
 
 
-def report(
+def write_report(
     folder: Path | str, *, language: Literal["zh", "en"] = "zh", kind: Literal["html", "pdf", "xlsx"] = "html",
     out: Path | str | None = None, against: Path | str | None = None, quarter: str | None = None,
     remediation: Path | None = None, totals: Path | None = None, reverse: Path | None = None, progress: Progress | None = None,

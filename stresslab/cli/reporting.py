@@ -42,7 +42,7 @@ def report(
 
     try:
         with progress_bar(quiet or against is None) as progress:
-            place = verbs.report(
+            place = verbs.write_report(
                 folder, language=lang.value, kind=kind.value, out=out, against=against, quarter=quarter, remediation=remediation,
                 totals=totals, reverse=reverse, progress=progress)
     except KeyboardInterrupt:

@@ -18,8 +18,8 @@ from stresslab.faults import Fault, InputError
 from stresslab.report.phrase import Language
 
 _SHEET = Path(__file__).parent / "paper.css"
-#: Said by WeasyPrint of a text that its fonts cannot draw; the characters stand in quotes behind it.
-_LOST = re.compile(r"\.notdef glyph rendered for Unicode string unsupported by fonts: (.*)", re.S)
+#: Said by WeasyPrint of a character that its fonts cannot draw.
+_LOST = re.compile(r"\.notdef glyph rendered .*\(U\+([0-9A-F]+)\)", re.S)
 _FONTS = "install the packages fonts-noto-cjk and fonts-dejavu-core (Debian, Ubuntu), or other fonts that have them"
 _PANGO = "install the package libpango-1.0-0 with libpangoft2-1.0-0 and libharfbuzz-subset0 (Debian, Ubuntu), or ask for --format html"
 
@@ -41,10 +41,11 @@ def write_pdf(page: str, language: Language) -> bytes:
 
     Raises :class:`InputError` where the libraries behind WeasyPrint are absent, or where the fonts lack characters.
     """
-    html, css = _weasyprint()
+    html = _weasyprint()
+    # Behind the page's own style, whose rules for the screen it takes back.
+    told = one_language(page, language).replace("</style>", _sheet(language) + "</style>", 1)
     with _complaints() as lost:
-        document = html(string=one_language(page, language), base_url=None, url_fetcher=_nothing).render(
-            stylesheets=[css(string=_sheet(language))])
+        document = html(string=told, base_url=None, url_fetcher=_nothing).render()
         # Without an identifier the file would carry a random one.
         made: bytes = document.write_pdf(pdf_identifier=b"stresslab")
     if lost:
@@ -54,18 +55,18 @@ def write_pdf(page: str, language: Language) -> bytes:
 
 def missing_glyphs(characters: str) -> Fault:
     """The fault of characters that no font on this machine can draw."""
-    found = sorted({c for c in characters if c.isprintable() and not c.isspace()})
+    found = sorted(set(characters))
     shown = " ".join(f"{c} (U+{ord(c):04X})" for c in found[:12]) + (f" and {len(found) - 12} more" if len(found) > 12 else "")
     return Fault("fonts", f"no font of this machine has {shown}", _FONTS, None, "glyphs")
 
 
-def _weasyprint() -> tuple[Any, Any]:
+def _weasyprint() -> Any:
     try:
         import weasyprint
     except OSError as error:
         rule = f"a library that WeasyPrint needs is not on this machine ({str(error).splitlines()[0][:80]})"
         raise InputError([Fault("options", rule, _PANGO, None, "format", "pdf")]) from error
-    return weasyprint.HTML, weasyprint.CSS
+    return weasyprint.HTML
 
 
 def _nothing(url: str, *_: Any, **__: Any) -> Any:
@@ -74,13 +75,13 @@ def _nothing(url: str, *_: Any, **__: Any) -> Any:
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """The texts that WeasyPrint could not draw, gathered while it works."""
+    """The characters that WeasyPrint could not draw, gathered while it works."""
     lost: list[str] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if (said := _LOST.search(record.getMessage())) is not None:
-                lost.append(said[1].strip().strip("\"'"))
+                lost.append(chr(int(said[1], 16)))
 
     logger, listener = logging.getLogger("weasyprint"), Listener()
     logger.addHandler(listener)
