@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from stresslab.scenario import Scenario
 
 Format = Literal["html", "pdf", "xlsx"]
-#: Runs scenarios on a book and a market with a seed and a number of paths into a folder, and gives their outcomes.
-Simulate = Callable[["Book", "Market", Sequence["Scenario"], int, int, Path], pd.DataFrame]
+#: Runs scenarios on a book and a market with the seed, paths and sampling of a record into a folder, and gives their outcomes.
+Simulate = Callable[["Book", "Market", Sequence["Scenario"], dict[str, Any], Path], pd.DataFrame]
 
 
 def quarter_of(as_of: str) -> str:
@@ -76,9 +76,9 @@ def against(folder: Path, then: Path, simulate: Simulate) -> Against:
         way_out = "run both quarters with a scenario of the same id"
         raise InputError([Fault(str(then), "the two runs have no scenario in common", way_out, None, "against")])
     olds = [next(o for o in was.scenarios if o["id"] == name) for name in names]
-    keys = ("stresslab", "kernels", "seed", "paths")
+    keys = ("stresslab", "kernels", "seed", "paths", "sampling")
     same_model = all(now.record[k] == was.record[k] for k in keys)
-    paired = all(now.record[k] == was.record[k] for k in ("seed", "paths"))
+    paired = all(now.record[k] == was.record[k] for k in ("seed", "paths", "sampling"))
     parts = [
         (record.digest_of([r["book"]["digest"]]), record.digest_of([r["market"]["digest"]]), record.digest_of(s))
         for r, s in ((was.record, olds), (now.record, common))
@@ -100,7 +100,8 @@ def against(folder: Path, then: Path, simulate: Simulate) -> Against:
                 known[state] = _case(simulate, folder, books[at > 0], markets[at > 1], olds, now.record, state)
     cases += [known[state] for state in states] + [last]
     return Against(
-        was.record, was.outcomes, was.days, tuple(cases), tuple(names), (paired, True, True, True), _basket(books[0], books[1]))
+        was.record, was.outcomes, was.days, tuple(cases), tuple(names), (paired, True, True, True), _basket(books[0], books[1]),
+        (was.record["sampling"], now.record["sampling"]))
 
 
 def _case(
@@ -110,8 +111,8 @@ def _case(
     from stresslab.scenario import Scenario
 
     made = [Scenario.model_validate(s) for s in scenarios]
-    place = folder / "against" / record.digest_of([*state, now["kernels"], now["seed"], now["paths"]])[:16]
-    return simulate(book, market, made, now["paths"], now["seed"], place)
+    place = folder / "against" / record.digest_of([*state, now["kernels"], now["seed"], now["paths"], now["sampling"]])[:16]
+    return simulate(book, market, made, now, place)
 
 
 def _book(held: dict[str, Any], faults: list[Fault], folder: Path) -> Book | None:

@@ -328,12 +328,14 @@ def write_report(
     return place
 
 
-def _case_of(progress: Progress | None) -> Callable[[Book, Market, Sequence[Scenario], int, int, Path], pd.DataFrame]:
+def _case_of(progress: Progress | None) -> Callable[[Book, Market, Sequence[Scenario], dict[str, Any], Path], pd.DataFrame]:
     """A case between two quarters, run as any run is, in a folder of its own."""
 
-    def simulate(book: Book, market: Market, scenarios: Sequence[Scenario], paths: int, seed: int, out: Path) -> pd.DataFrame:
+    def simulate(book: Book, market: Market, scenarios: Sequence[Scenario], like: dict[str, Any], out: Path) -> pd.DataFrame:
         whence = {"book": place_of(book.folder), "market": place_of_market(market)}
-        made = _run(book, scenarios, market, paths, seed, out, whence, 0, None, 0, farm.BLOCK_PATHS, None, None, progress)
+        made = _run(
+            book, scenarios, market, like["paths"], like["seed"], out, whence, 0, None, 0, farm.BLOCK_PATHS, None, None, progress,
+            sampling=like["sampling"])
         return made.outcomes
 
     return simulate

@@ -18,6 +18,7 @@ from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.phrase import NOTHING, Phrase, same
 from stresslab.report.run_tables import ALL
 from stresslab.report.tables import in_unit
+from stresslab.sampling import Sampling, grouped_error, groups_of
 
 #: The order of substitution: from last quarter's run to this quarter's, one part after the other.
 STEPS: tuple[tuple[str, Phrase], ...] = (
@@ -51,6 +52,8 @@ class Against:
     scenarios: tuple[str, ...]
     paired: tuple[bool, ...]
     basket_ppm: int | None = None
+    #: How the paths of last quarter's run and of this one were drawn.
+    samplings: tuple[str, str] = (Sampling.PLAIN, Sampling.PLAIN)
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,18 @@ def change(against: Against, scenario: str, platform: str, measure: str) -> Chan
         if against.cases[at] is against.cases[at + 1] or min(len(one), len(two)) < 2:
             errors.append(0.0)
         elif paired:
-            errors.append(float((two - one).std(ddof=1) / np.sqrt(len(one))))
+            errors.append(_error(two - one, against.samplings[1]))
         else:
-            errors.append(float(np.sqrt(one.var(ddof=1) / len(one) + two.var(ddof=1) / len(two))))
+            errors.append(float(np.hypot(_error(one, against.samplings[0]), _error(two, against.samplings[1]))))
     return Change(means, tuple(errors))
+
+
+def _error(values: np.ndarray, sampling: str) -> float:
+    """The standard error of a mean over paths, of which only groups are independent where they were not drawn plainly (M-64)."""
+    groups = groups_of(sampling, np.arange(len(values)))
+    if groups is not None:
+        return float(grouped_error(values - values.mean(), groups))
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def change_table(against: Against, scenario: str, platforms: Sequence[str]) -> Table:
