@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         reverse,
         run,
         terms,
+        write_report,
     )
 
 _WHERE = {
@@ -45,13 +46,13 @@ _WHERE = {
     "check_submission": "submission", "submit": "submission",
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
-    "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
+    "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs", "write_report": "verbs",
 }
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "calibrate", "check",
     "check_submission", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
-    "read_market", "read_scenario", "replay", "reverse", "run", "submit", "terms",
+    "read_market", "read_scenario", "replay", "reverse", "run", "submit", "terms", "write_report",
 ]
 
 

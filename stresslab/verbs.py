@@ -296,6 +296,51 @@ def reverse(
     return found
 
 
+def write_report(
+    folder: Path | str, *, language: Literal["zh", "en"] = "zh", kind: Literal["html", "pdf", "xlsx"] = "html",
+    out: Path | str | None = None, against: Path | str | None = None, quarter: str | None = None,
+    remediation: Path | None = None, totals: Path | None = None, reverse: Path | None = None, progress: Progress | None = None,
+) -> Path:
+    """Write the quarterly report of a finished run and return its file, by default ``quarterly-LANGUAGE.KIND`` in the run's folder.
+
+    ``against`` is the folder of last quarter's run: the change since is split into model, book, market and scenario (M-220), for which
+    the cases between are run on the same paths. ``remediation`` is a TOML file, ``totals`` a CSV of ledger and custodian, ``reverse`` the
+    folder of a search. Raises :class:`InputError` with every fault before anything is written. The same input gives the same bytes.
+    """
+    from stresslab import quarterly
+    from stresslab.report import read_run
+
+    folder, faults = Path(folder), list[Fault]()
+    record.RunFolder(folder).read_record()
+    held = read_run(folder)
+    place = folder / f"quarterly-{language}.{kind}" if out is None else Path(out)
+    if place.is_dir():
+        faults.append(Fault("options", "is a folder", "give the name of a file", None, "out", str(place)))
+    given = quarterly.quarter_given(held, folder, quarter, remediation, totals, reverse, faults)
+    if against is not None:
+        record.RunFolder(Path(against)).read_record()
+        faults += _other_program(Run(folder))
+    if faults or given is None:
+        raise InputError(faults)
+    if against is not None:
+        given = replace(given, against=quarterly.against(folder, Path(against), _case_of(progress)))
+    record.write_bytes(place, quarterly.write(held, given, language, kind))
+    return place
+
+
+def _case_of(progress: Progress | None) -> Callable[[Book, Market, Sequence[Scenario], dict[str, Any], Path], pd.DataFrame]:
+    """A case between two quarters, run as any run is, in a folder of its own."""
+
+    def simulate(book: Book, market: Market, scenarios: Sequence[Scenario], like: dict[str, Any], out: Path) -> pd.DataFrame:
+        whence = {"book": place_of(book.folder), "market": place_of_market(market)}
+        made = _run(
+            book, scenarios, market, like["paths"], like["seed"], out, whence, 0, None, 0, farm.BLOCK_PATHS, None, None, progress,
+            sampling=like["sampling"])
+        return made.outcomes
+
+    return simulate
+
+
 def outcomes_of(
     folder: record.RunFolder | None, resolved: list[Resolved], seed: int, paths: int, workers: int, scheduler: str | None, parts: int,
     before: int, progress: Progress | None,

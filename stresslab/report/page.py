@@ -18,6 +18,7 @@ from stresslab.report.method import ASSUMPTIONS, FORMULAS, GLOSSARY, LIMITS, PRO
 from stresslab.report.parameters import parameters
 from stresslab.report.phrase import Language, Phrase, join, phrase_of, same
 from stresslab.report.pool import pool_part
+from stresslab.report.quarter import Quarter, quarter_part
 from stresslab.report.run_tables import (
     ALL,
     Estimates,
@@ -70,12 +71,25 @@ class PlatformPart:
     reasons: list[Phrase]
 
 
-def write_html(run: RunTables, *, language: Language = "zh") -> str:
+def write_html(run: RunTables, *, language: Language = "zh", quarter: Quarter | None = None) -> str:
     """The report as one HTML file in both languages, showing ``language`` first.
 
     The file needs nothing else: no script, no font, no picture from elsewhere. The same run gives
-    the same bytes: no clock, no machine, no installed font has a part in it.
+    the same bytes: no clock, no machine, no installed font has a part in it. ``quarter`` adds what a quarterly report says beyond
+    the run.
     """
+    return page_of(contents(run, quarter), language)
+
+
+def page_of(held: dict[str, Any], language: Language) -> str:
+    """The contents of a report as one HTML file."""
+    return environment().get_template("report.html.j2").render(
+        css=Markup((_HERE / "report.css").read_text(encoding="utf-8")), language=language, table_number=_counter(),
+        figure_number=_counter(), **held)
+
+
+def contents(run: RunTables, quarter: Quarter | None = None) -> dict[str, Any]:
+    """Everything that a report shows, by the names that its template knows, in the order of the page."""
     estimates = Estimates(run.estimates)
     names = (f"f{n}" for n in count(1))
     parts = [
@@ -83,41 +97,38 @@ def write_html(run: RunTables, *, language: Language = "zh") -> str:
         for platform, rating in rated_platforms(run)
     ]
     parameter_table, sources = parameters(run)
-    return environment().get_template("report.html.j2").render(
-        css=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
-        language=language,
-        record=run.record,
-        banner=_banner(run),
-        facts=_facts(run),
-        findings=[p.finding for p in parts],
-        headline=headline([p.finding for p in parts]),
-        matrix=tables.matrix(run, estimates),
-        outcome=tables.outcome(run, estimates, ALL),
-        losses=tables.losses(run, estimates, ALL),
-        figures=[
+    return {
+        "record": run.record,
+        "banner": _banner(run),
+        "facts": _facts(run),
+        "findings": [p.finding for p in parts],
+        "headline": headline([p.finding for p in parts]),
+        "matrix": tables.matrix(run, estimates),
+        "outcome": tables.outcome(run, estimates, ALL),
+        "quarter": quarter_part(run, estimates, quarter),
+        "losses": tables.losses(run, estimates, ALL),
+        "figures": [
             pictures.waterfall(run, estimates, ALL, next(names)),
             pictures.columns(run, estimates, ALL, next(names)),
         ],
-        prices=[pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
-        spiral=_spiral(run, estimates, names),
-        standing=standing_part(run),
-        rare=rare.table(run),
-        together=together_part(run, names),
-        parts=parts,
-        pool=pool_part(run.record.get("pool")),
-        scenarios=[_scenario(s) for s in run.scenarios],
-        parameters=parameter_table,
-        sources=sources,
-        what_ran=_what_ran(run),
-        versions=_pairs(run.record.get("versions")),
-        digests=_digests(run),
-        assumptions=ASSUMPTIONS,
-        limits=_limits(run),
-        formulas=FORMULAS.values(),
-        glossary=GLOSSARY,
-        table_number=_counter(),
-        figure_number=_counter(),
-    )
+        "prices": [pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
+        "spiral": _spiral(run, estimates, names),
+        "standing": standing_part(run),
+        "rare": rare.table(run),
+        "together": together_part(run, names),
+        "parts": parts,
+        "pool": pool_part(run.record.get("pool")),
+        "scenarios": [_scenario(s) for s in run.scenarios],
+        "parameters": parameter_table,
+        "sources": sources,
+        "what_ran": _what_ran(run),
+        "versions": _pairs(run.record.get("versions")),
+        "digests": _digests(run),
+        "assumptions": ASSUMPTIONS,
+        "limits": _limits(run),
+        "formulas": FORMULAS.values(),
+        "glossary": GLOSSARY,
+    }
 
 
 def _counter() -> Callable[[], int]:
