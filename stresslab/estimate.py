@@ -166,7 +166,7 @@ def paired(outcomes: pd.DataFrame, first: str, second: str, sampling: str = Samp
 def _pairs(one: Columns, two: Columns) -> Iterator[tuple[str, str, str, float, Floats, Floats]]:
     """Each measure and event of two scenarios, in shown units: name, unit, formula, sign of the bad side, both values."""
     totals = _with_total(one), _with_total(two)
-    for measure in _MEASURES:
+    for measure in (*_MEASURES, *_PAIRED_ONLY):
         before, after = (measure.read(t if measure.total else c) for t, c in zip(totals, (one, two), strict=True))
         sign = 1.0 if measure.worse == "high" else -1.0
         yield measure.name, measure.unit, f"{measure.formula}, M-50", sign, before / measure.divisor, after / measure.divisor
@@ -273,6 +273,15 @@ _MEASURES: tuple[_Measure, ...] = (
     _margin("margin_coverage"),
     _margin("margin_coverage_fundamental"),
     _Measure("breaker_days", lambda columns: columns["breaker_days"].astype(np.float64), "days", 1, "M-45"),
+)
+
+#: What only a comparison tells: what a response costs and brings, and what is left.
+_PAIRED_ONLY: tuple[_Measure, ...] = (
+    *map(_money, ("client_paid", "selling_cost", "line_drawn", "compensation", "hedge_cost")),
+    _Measure("hedge_gain", lambda columns: columns["hedge_gain_li"].astype(np.float64), "yuan", LI_PER_YUAN, "M-151", worse="low"),
+    _Measure(
+        "own_funds_end", lambda columns: (columns["reserve_end_li"] + columns["own_capital_end_li"]).astype(np.float64), "yuan",
+        LI_PER_YUAN, "M-28", worse="low"),
 )
 
 #: Ratios that may be infinite: they have quantiles, but no mean and no tail mean.

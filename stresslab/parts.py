@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.engine import Block, Runner, new_block
-from stresslab.kernels import cascade, layout, liquidity, platforms
+from stresslab.kernels import cascade, layout, liquidity, platforms, responses
 from stresslab.resolve import Resolved
 
 I64 = NDArray[np.int64]
@@ -156,11 +156,13 @@ class Part:
             if day > 1:
                 platforms.close_platforms(day - 1, facts, state, story)
                 cascade.close_market(day - 1, facts, state, story)
+            responses.decide(day, runner.factor_ppm[lane] // 100, facts, state, story)
             fall = self._fall(lane, day)
             cascade.open_market(day, runner.fundamental[lane, day], runner.closed[lane, day], fall, facts, state, story)
             platforms.open_platforms(state)
         elif name == "pay":
             platforms.measure(day, state, story)
+            responses.bear(facts, state, story)
             platforms.pay(day, facts, state, story)
         elif name == "trade" and self.active[lane]:
             self.worst[lane] = cascade.move_prices(day, turn, facts, state, story)
@@ -171,6 +173,7 @@ class Part:
             cascade.close_market(day, facts, state, story)
         elif name == "end":
             platforms.finish_platforms(facts, state, story.outcome)
+            responses.finish_responses(facts, state, story.outcome)
 
     def _work(self, name: str, lane: int, path: int, day: int, turn: int, column: str) -> None:
         """What this part does with its own accounts."""
