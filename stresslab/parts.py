@@ -197,6 +197,7 @@ class Part:
                 cascade.respond(day, turn + 1, self.worst[lane], facts, state, story)
         elif name == "write_off":
             cascade.write_off(day, facts, state, story.outcome)
+            responses.weigh(facts, state)
         elif name == "finish":
             cascade.finish_accounts(runner.fundamental[lane, day], facts, state, story.outcome)
 

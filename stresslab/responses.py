@@ -15,7 +15,7 @@ from stresslab.scenario import Response, Scenario
 _READINGS = {
     "market_fall_pct": kernel.MARKET_FALL, "volatility_pct": kernel.VOLATILITY, "margin_coverage_pct": kernel.MARGIN_COVERAGE,
     "liquid_share_pct": kernel.LIQUID_SHARE, "own_funds_lost_pct": kernel.OWN_FUNDS_LOST, "unpaid_yuan": kernel.UNPAID,
-    "day": kernel.ON_DAY,
+    "day": kernel.ON_DAY, "maintenance_ratio_pct": kernel.MAINTENANCE,
 }
 _ACTIONS = {
     "raise_lines": kernel.RAISE_LINES, "cap_leverage": kernel.CAP_LEVERAGE, "sell_in_batches": kernel.SELL_IN_BATCHES,
@@ -36,7 +36,7 @@ def plan_of(scenario: Scenario, platform_ids: Sequence[str]) -> layout.Plan:
     rule = layout.records(layout.RULE, len(named))
     for k, (one, place) in enumerate(named):
         _write(rule[k], one, place)
-    return layout.Plan(True, shut[0], shut[1], _bp(house.compensation_pct), rule)
+    return layout.Plan(True, shut[0], shut[1], _bp(house.compensation_pct), rule, kernel.MAINTENANCE in rule["when"])
 
 
 def _places(response: Response, platform_ids: Sequence[str]) -> list[int]:

@@ -259,7 +259,8 @@ class Response(_Block):
 
     What is read at the close: the ``market_fall_pct`` of the factor since the book's date, its ``volatility_pct`` a year over the last
     ``over_days``, ``own_funds_lost_pct`` of a platform, its ``unpaid_yuan`` of redemptions and the ``day`` act from ``at_least`` on;
-    its ``margin_coverage_pct`` of the day and ``liquid_share_pct`` (cash and pool in percent of redeemable claims) ``below`` a value.
+    its ``maintenance_ratio_pct`` (all collateral over all debt), its ``margin_coverage_pct`` of the day and ``liquid_share_pct`` (cash
+    and pool in percent of redeemable claims) act ``below`` a value.
     `raise_lines` adds ``by_pct`` to all three lines of every account; `cap_leverage` calls accounts above ``leverage`` (assets
     over equity), a cap that falls as volatility over ``over_days`` passes ``target_volatility_pct``; `sell_in_batches` changes
     ``batches``; `pause_sales` sells nothing ``for_days``; `draw_line` draws ``share_pct`` of the bank line (all of it without).
@@ -270,7 +271,8 @@ class Response(_Block):
     """
 
     when: Literal[
-        "market_fall_pct", "volatility_pct", "margin_coverage_pct", "liquid_share_pct", "own_funds_lost_pct", "unpaid_yuan", "day"]
+        "market_fall_pct", "volatility_pct", "margin_coverage_pct", "liquid_share_pct", "own_funds_lost_pct", "unpaid_yuan", "day",
+        "maintenance_ratio_pct"]
     at_least: Number | None = Field(default=None, ge=0)
     below: Number | None = Field(default=None, ge=0)
     over_days: Whole | None = Field(default=None, ge=1, le=252)
@@ -433,7 +435,7 @@ _READINGS = {
     "market_fall_pct": ("at_least", 100, 100), "volatility_pct": ("at_least", 1000, 100), "margin_coverage_pct": ("below", 100, 100),
     "liquid_share_pct": ("below", 500, 100), "own_funds_lost_pct": ("at_least", 100, 100),
     "unpaid_yuan": ("at_least", 140_000_000_000, 1000),
-    "day": ("at_least", 504, 1),
+    "day": ("at_least", 504, 1), "maintenance_ratio_pct": ("below", 655, 100),
 }
 #: What each action needs, and what it reads beside that.
 _LINEAR = (("share_pct", "margin_pct"), ("basis_pct", "fee_pct", "carry_pct", "for_days"))

@@ -15,7 +15,7 @@ World = dict[str, Any]
 READINGS = {
     "market_fall": responses.MARKET_FALL, "volatility": responses.VOLATILITY, "margin_coverage": responses.MARGIN_COVERAGE,
     "liquid_share": responses.LIQUID_SHARE, "own_funds_lost": responses.OWN_FUNDS_LOST, "unpaid": responses.UNPAID,
-    "day": responses.ON_DAY,
+    "day": responses.ON_DAY, "maintenance": responses.MAINTENANCE,
 }
 ACTIONS = {
     "raise_lines": responses.RAISE_LINES, "cap_leverage": responses.CAP_LEVERAGE, "sell_in_batches": responses.SELL_IN_BATCHES,
@@ -161,7 +161,7 @@ def _plan(world: World) -> layout.Plan:
                      "price_ppb", "for_days"):
             rule[k][name] = one[name]
     shut = [np.array([int(day in plan[key]) for day in range(days)], np.uint8) for key in ("no_calls", "no_sales")]
-    return layout.Plan(True, shut[0], shut[1], plan["compensation_bp"], rule)
+    return layout.Plan(True, shut[0], shut[1], plan["compensation_bp"], rule, responses.MAINTENANCE in rule["when"])
 
 
 def state_of(world: World, facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:

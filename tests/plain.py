@@ -36,6 +36,7 @@ from plain_responses import (
     muted,
     respond,
     shut,
+    weigh,
 )
 
 World = dict[str, Any]
@@ -894,6 +895,7 @@ def run_day(path: Path) -> tuple[int, list[dict[str, int]]]:
         close_instrument(instrument, path.terms)
     write_off(path)
     close_platforms(path)
+    weigh(path)
     quotes = [
         {
             "quoted": i.close,

@@ -43,6 +43,7 @@ class Desk:
     batches: int = 0
     resting: int = 0
     coverage: int | None = None
+    collateral: int | None = None
 
 
 def plan_of(path: Any) -> Plan:
@@ -98,6 +99,9 @@ def fires(path: Any, platform: Any, rule: dict[str, Any]) -> bool:
     if rule["when"] == "margin_coverage":
         coverage = platform.desk.coverage
         return coverage is not None and coverage < value * 100
+    if rule["when"] == "maintenance":
+        loans = sum(a.debt for a in path.loans_of(path.platforms.index(platform)))
+        return bool(loans > 0 and platform.desk.collateral is not None and platform.desk.collateral * BP < value * loans)
     if rule["when"] == "liquid_share":
         liquid = platform.cash + platform.in_transit + platform.pool
         return bool(liquid * BP < value * platform.claims)
@@ -238,6 +242,15 @@ def settle(path: Any, platform: Any, hedge: Hedge) -> None:
     if over or lacking or platform.failure_day:
         platform.cash += hedge.margin
         hedge.margin, hedge.is_open = 0, False
+
+
+def weigh(path: Any) -> None:
+    """At the close, remember the collateral of all accounts with debt (M-147)."""
+    for index, platform in enumerate(path.platforms):
+        platform.desk.collateral = sum(
+            account.cash + sum(p.shares * path.instruments[p.instrument].close for p in account.positions)
+            for account in path.loans_of(index)
+        )
 
 
 # --- compensation (M-146) -------------------------------------------------------------------------

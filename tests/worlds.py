@@ -618,7 +618,7 @@ def hand_world() -> World:
     return plain_world([share], fundamental, [account], platform=platform)
 
 
-READINGS = ("market_fall", "volatility", "margin_coverage", "liquid_share", "own_funds_lost", "unpaid", "day")
+READINGS = ("market_fall", "volatility", "margin_coverage", "liquid_share", "own_funds_lost", "unpaid", "day", "maintenance")
 ACTIONS = (
     "raise_lines", "raise_lines", "cap_leverage", "sell_in_batches", "pause_sales", "draw_line", "hedge_futures", "hedge_put",
 )
@@ -630,6 +630,7 @@ def responses(draw: DrawFn, count: int, days: int) -> dict[str, Any]:
     when, action = draw(st.sampled_from(READINGS)), draw(st.sampled_from(ACTIONS))
     values = {
         "market_fall": (0, 1, 2000, 4000), "volatility": (0, 1000, 100_000), "margin_coverage": (10_000, 9_000, 9_999),
+        "maintenance": (13_000, 11_000, 65_000),
         "liquid_share": (50_000, 100, 2_000), "own_funds_lost": (0, 1, 5_000, 10_000), "unpaid": (0, 1, 100_000), "day": (1, 1, 2, 3, days),
     }[when]
     amounts = {

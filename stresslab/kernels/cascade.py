@@ -97,7 +97,7 @@ from stresslab.kernels.live import (
 )
 from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
-from stresslab.kernels.responses import adjust, bear, begin_responses, decide, finish_responses, look_over
+from stresslab.kernels.responses import adjust, bear, begin_responses, decide, finish_responses, look_over, weigh
 from stresslab.kernels.screen import lane_of, on_path, prepare, span_of
 
 PPM = 1_000_000
@@ -639,6 +639,7 @@ def run_path(
         recall_loans(day, f, s)
         sell_in_rounds(day, f, s, story)
         write_off(day, f, s, story.outcome)
+        weigh(f, s)
         close_platforms(day, f, s, story)
         close_market(day, f, s, story)
     finish_accounts(fundamental[fundamental.shape[0] - 1], f, s, story.outcome)

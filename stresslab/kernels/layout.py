@@ -108,7 +108,7 @@ INSTRUMENT_STATE = _record(
 PLATFORM_STATE = _record(
     "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
     "deficit_today", "to_cover", "uncovered", "uncovered_fundamental", "call", "call_fundamental", "to_recall",
-    "mute", "shut", "resting", "batches", "raise_bp", "floor_bp", "raised", "compensated_today",
+    "mute", "shut", "resting", "batches", "raise_bp", "floor_bp", "raised", "compensated_today", "collateral",
 )
 LAYER_STATE = _record("amount", "carry")
 #: A rule of response (M-147 to M-153): what is read, of how many days, from which value on, and what is then done; −1 is every
@@ -156,6 +156,7 @@ class Plan(NamedTuple):
     no_sales: U8 = np.zeros(0, np.uint8)  # days 0..T: 1 where nobody is sold
     compensation_bp: int = 0
     rule: Records = records(RULE, 0)
+    weighs: bool = False  # whether a rule reads the maintenance ratio of platforms, for which all accounts are valued every day
 
 
 class Terms(NamedTuple):

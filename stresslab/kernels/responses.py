@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from stresslab.kernels import kernel
-from stresslab.kernels.accounts import interest, shares_value
+from stresslab.kernels.accounts import interest, rows, shares_value
 from stresslab.kernels.layout import I64, LIVE, LOOK, NEAR, Facts, Record, Records, State, Story
 from stresslab.kernels.ledger import (
     COMPENSATED,
@@ -31,7 +31,7 @@ from stresslab.kernels.live import CALLED_IN_PART, enliven_platform, move, refre
 
 PPM, PPB, BP = 1_000_000, 1_000_000_000, 10_000
 #: What a rule reads (M-147) and what it does (M-148 to M-153), as ``RULE`` numbers them.
-MARKET_FALL, VOLATILITY, MARGIN_COVERAGE, LIQUID_SHARE, OWN_FUNDS_LOST, UNPAID, ON_DAY = range(7)
+MARKET_FALL, VOLATILITY, MARGIN_COVERAGE, LIQUID_SHARE, OWN_FUNDS_LOST, UNPAID, ON_DAY, MAINTENANCE = range(8)
 RAISE_LINES, CAP_LEVERAGE, SELL_IN_BATCHES, PAUSE_SALES, DRAW_LINE, HEDGE_LINEAR, HEDGE_PUT = range(7)
 EVERY = -1
 #: A hedge is at most so large, 厘, so that no product passes 64 bits; a line at most so high, bp; a daily return counts to so much, ppm.
@@ -44,7 +44,7 @@ def begin_responses(f: Facts, s: State) -> None:
     for p in range(f.platform.size):
         lender = s.platform[p]
         lender.mute = lender.shut = lender.resting = lender.raise_bp = lender.floor_bp = lender.raised = 0
-        lender.to_cover = lender.compensated_today = 0
+        lender.to_cover = lender.compensated_today = lender.collateral = 0
         lender.batches = f.terms.batches
         for k in range(f.terms.plan.rule.size):
             now = s.rule[k, p]
@@ -83,6 +83,7 @@ def decide(day: int, factor_bp: I64, f: Facts, s: State, story: Story) -> None:
                     settle_linear(day, factor_bp, p, nights, rule, now, lender, s, o)
         if lender.raise_bp > 0 or lender.floor_bp > 0:
             lender.raised = 1
+        lender.collateral = 0
         lender.mute = np.int64(plan.no_calls[day])
         lender.shut = 1 if plan.no_sales[day] == 1 or day <= lender.resting else 0
 
@@ -104,6 +105,11 @@ def fires(day: int, factor_bp: I64, rule: Record, fact: Record, lender: Record, 
         # More than six times the claims is above any value that a rule may have, and the product stays small.
         liquid = min(lender.cash + lender.in_transit + lender.pool, 6 * lender.claims)
         return bool(lender.claims > 0 and liquid * BP < value * lender.claims)
+    if rule.when == MAINTENANCE:
+        if day == 1 or lender.loans == 0 or lender.collateral // 100 >= lender.loans:
+            return False
+        estimate = lender.collateral * (BP / lender.loans)
+        return bool(divided(estimate, lender.collateral, BP, lender.loans)[0] < value)
     before = fact.reserve + fact.own_capital
     if rule.when == OWN_FUNDS_LOST:
         lost = min(before - lender.reserve - lender.own_capital, 2 * before)
@@ -375,6 +381,25 @@ def bear(f: Facts, s: State, story: Story) -> None:
             lender.own_capital -= lender.compensated_today - part
             story.outcome[p].compensation_li += lender.compensated_today
             lender.compensated_today = 0
+
+
+@kernel
+def weigh(f: Facts, s: State) -> None:
+    """At the close: the collateral of all accounts with debt, where a rule reads it (M-147)."""
+    if not f.terms.plan.weighs:
+        return
+    for n in range(f.account.size):
+        fact, j = f.account[n], s.slot[n]
+        if fact.debt == 0:
+            continue
+        worth = 0
+        if j < 0:
+            worth = fact.cash
+            for row in rows(fact):
+                worth += f.position[row].shares * s.quote[f.position[row].instrument].price
+        elif s.account[j].debt > 0:
+            worth = s.account[j].cash + shares_value(s.fact[j], s.position, s.quote)
+        s.platform[fact.platform].collateral += worth
 
 
 @kernel

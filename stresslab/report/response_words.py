@@ -11,6 +11,7 @@ _WHEN: dict[str, Phrase] = {
     "market_fall_pct": Phrase("market down {n}%", "市场下跌{n}%"),
     "volatility_pct": Phrase("volatility of {d} days at {n}%", "{d}日波动率达{n}%"),
     "margin_coverage_pct": Phrase("margin coverage below {n}%", "保证金覆盖率低于{n}%"),
+    "maintenance_ratio_pct": Phrase("collateral below {n}% of debt", "担保物低于负债的{n}%"),
     "liquid_share_pct": Phrase("liquid money below {n}% of claims", "流动资金低于可兑付债权的{n}%"),
     "own_funds_lost_pct": Phrase("{n}% of own funds lost", "自有资金损失{n}%"),
     "unpaid_yuan": Phrase("redemptions of {n} yuan unpaid", "未兑付达{n}元"),
