@@ -8,7 +8,8 @@ It is the middle twin as well: quick enough for whole books, and equal to ``test
 (``tests/test_loop.py``). It writes the records of ``layout.new_story``, so that their bytes can be compared with the kernel's.
 
 Of the package it uses the records, the draws, and the rules that are pure arithmetic: limits and ticks of a price, impact
-laws, products that pass 64 bits. Valuation, calls, orders, fills, money and the loops around them are its own.
+laws, products that pass 64 bits. Valuation, calls, orders, fills, money and the loops around them are its own. Who asks for his
+money on a path (``kernels/withdrawals.py``) it does not write again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from stresslab.kernels import draws, layout, liquidity, prices
+from stresslab.kernels import draws, layout, liquidity, prices, requests, withdrawals
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
@@ -59,7 +60,7 @@ Accounts = namedtuple("Accounts", tuple(ACCOUNT))
 Positions = namedtuple("Positions", tuple(POSITION))
 #: Prices are apart, as every valuation reads them. The last four are scratch: accounts with orders in this round, positions of an
 #: account that had their turn, room and part of each layer of a platform.
-State = namedtuple("State", "accounts positions price market lender layer layer_carry seller taken room borne")
+State = namedtuple("State", "accounts positions price market lender layer layer_carry seller taken room borne requests")
 
 
 def new_state(book: layout.Facts) -> State:
@@ -70,7 +71,7 @@ def new_state(book: layout.Facts) -> State:
         Accounts(*(np.zeros(n, kind) for kind in ACCOUNT.values())), Positions(*(np.zeros(m, kind) for kind in POSITION.values())),
         np.zeros(book.instrument.size, np.int64), layout.records(MARKET, book.instrument.size), layout.records(LENDER, book.platform.size),
         np.zeros(layers, np.int64), np.zeros(layers, np.int64), np.zeros(n, np.int64), np.zeros(widest, np.uint8),
-        np.zeros(5, np.int64), np.zeros(5, np.int64))
+        np.zeros(5, np.int64), np.zeros(5, np.int64), requests.new_requests(book.requests, book.due, layers))
 
 
 def begin(book: layout.Facts, s: State, story: layout.Story) -> None:
@@ -184,11 +185,13 @@ def pay(day: int, book: layout.Facts, s: State, story: layout.Story) -> None:
         now, o = s.lender[p], story.outcome[p]
         now.cash += now.in_transit
         now.in_transit = 0
-        o.redemption_due_li = book.due[day, p].own
-        o.redemption_segregated_li = book.due[day, p].segregated
+        o.redemption_due_li = story.days[day, p].due_li = s.requests.due[day, p].own
+        o.redemption_segregated_li = s.requests.due[day, p].segregated
+        story.days[day, p].funding_due_li = o.funding_due_li
         now.to_recall = 0
         if o.failure_day == 0:
-            owed = o.redemption_due_li - o.redemption_paid_li
+            of_clients = o.redemption_due_li - o.redemption_paid_li
+            owed = of_clients + o.funding_due_li - o.funding_returned_li
             sold, brought = liquidity.sell_pool(owed - now.cash, now.pool, book.terms.pool_haircut_bp)
             now.pool -= sold
             now.own_capital -= sold - brought
@@ -199,13 +202,27 @@ def pay(day: int, book: layout.Facts, s: State, story: layout.Story) -> None:
             o.line_drawn_li += drawn
             paid = min(owed, now.cash + brought + drawn)
             now.cash += brought + drawn - paid
-            now.claims -= paid
-            o.redemption_paid_li += paid
+            to_clients = min(paid, of_clients)
+            now.claims -= to_clients
+            o.redemption_paid_li += to_clients
+            o.funding_returned_li += paid - to_clients
+            return_funding(p, paid - to_clients, book, s)
             if owed > paid:
                 now.to_recall = owed - paid
                 if o.first_unpaid_day == 0:
                     o.first_unpaid_day = day
         story.days[day, p].unpaid_li = o.redemption_due_li - o.redemption_paid_li
+
+
+@compiled
+def return_funding(p: int, amount: int, book: layout.Facts, s: State) -> None:
+    """Take returned money off the layers that called it, one after the other (M-138)."""
+    for k in range(book.layer.size):
+        if book.layer[k].platform == p:
+            part = min(amount, s.requests.owed[k])
+            s.requests.owed[k] -= part
+            s.layer[k] -= part
+            amount -= part
 
 
 @compiled
@@ -306,12 +323,14 @@ def measure_platforms(day: int, s: State, story: layout.Story) -> None:
             o.margin_call_peak_li = now.call
             o.margin_call_peak_day = day
         o.margin_call_peak_fundamental_li = max(o.margin_call_peak_fundamental_li, now.call_fundamental)
+        quoted = PPM
         if now.required > 0:
             # What is missing, rounded up, and not what is covered, rounded down: the products stay small.
             quoted = PPM - liquidity.share_up(now.missing, PPM, now.required)
             deep = PPM - liquidity.share_up(now.missing_fundamental, PPM, now.required)
             o.margin_coverage_ppm = min(o.margin_coverage_ppm, quoted)
             o.margin_coverage_fundamental_ppm = min(o.margin_coverage_fundamental_ppm, deep)
+        story.days[day, p].margin_coverage_ppm = quoted
 
 
 @compiled
@@ -643,9 +662,11 @@ def close_platforms(day: int, book: layout.Facts, s: State, story: layout.Story)
         own_funds = now.reserve + now.own_capital
         if own_funds <= 0 and o.own_funds_exhausted_day == 0:
             o.own_funds_exhausted_day = day
-        late = book.due[max(0, day - book.terms.payment_grace_days), p].own
-        if o.failure_day == 0 and (own_funds <= 0 or o.redemption_paid_li < late):
+        before = max(0, day - book.terms.payment_grace_days)
+        late = o.redemption_paid_li < s.requests.due[before, p].own or o.funding_returned_li < story.days[before, p].funding_due_li
+        if o.failure_day == 0 and (own_funds <= 0 or late):
             o.failure_day = day
+        today.loans_li = now.loans
         today.deficit_li = o.deficit_li
         today.own_funds_li = own_funds
 
@@ -700,11 +721,15 @@ def run_path(path: int, seed: int, fundamental: I64, factor_bp: I64, closed: U8,
 @compiled
 def run_days(path: int, seed: int, fundamental: I64, factor_bp: I64, closed: U8, book: layout.Facts, s: State, story: layout.Story) -> None:
     """Run all days of a path that has begun."""
+    withdrawals.begin_requests(path, seed, book.requests, s.requests, story.outcome)
     for day in range(1, book.terms.calendar.size):
         fall_bp = max(0, BP - factor_bp[day])
         open_market(day, fundamental[day], closed[day], fall_bp, book, s.price, s.market, story.tape[day])
         mark_accounts(day, path, seed, fundamental[day], fall_bp, book, s, story.outcome)
         measure_platforms(day, s, story)
+        withdrawals.ask(day, path, seed, max(0, BP - factor_bp[day - 1]), book, s.requests, s.lender, story)
+        if book.requests.moves:
+            withdrawals.owed_to_funders(day, book.layer, s.requests, story.outcome)
         pay(day, book, s, story)
         recall_loans(book, s)
         sell_in_rounds(day, book, s, story)

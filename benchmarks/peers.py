@@ -81,7 +81,8 @@ class NumpyCascade:
         """Take the columns out of the facts."""
         terms, a, q, i = facts.terms, facts.account, facts.position, facts.instrument
         neutral = not (
-            terms.buyers_bp or terms.breaker_bp or terms.minimum_sale or facts.due["own"].any() or terms.call_all_after_failure
+            terms.buyers_bp or terms.breaker_bp or terms.minimum_sale or facts.due["own"].any() or facts.requests.moves
+            or terms.call_all_after_failure
             or a["sale_order"].any()
         )
         if not neutral or terms.plan.active or terms.batches != 1 or not terms.displace or terms.impact.law != liquidity.IMPACT_SQRT:

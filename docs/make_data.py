@@ -39,8 +39,9 @@ false) and `source` (text).
 *required*: the column must be there and every cell filled. *optional*: the column may be absent
 and cells may be empty. *kept*: optional, read and checked, but no result depends on it yet;
 `stresslab check` lists the kept columns of a book. *pool*: optional, no run reads it, but the look-through of
-`stresslab pool` does (M-100 to M-109). What holds between cells (references, lines,
-ticks, the balance sheet) is checked once every cell is sound.
+`stresslab pool` does (M-100 to M-109); `recall_trigger`, `recall_pct` and `notice_days` act in a run whose
+scenario has `[recalls]` (M-137). What holds between cells (references, lines, ticks, the balance sheet)
+is checked once every cell is sound.
 
 Where an optional cell is empty: the restore line is the warning line, a rate is fixed, all shares
 are sellable, a forced sale is pro rata and partial, interest is on the debt, amounts are 0, flags are

@@ -324,6 +324,13 @@ PLATFORM_MEASURES: tuple[Measure, ...] = (
     _li("hedge_gain_li", "gain of hedges, a loss if negative", "对冲损益", "M-151"),
     _li("hedge_owed_li", "owed to the broker", "欠付对冲经纪商", "M-151"),
     _li("hedge_end_li", "hedges at the end: margin and intrinsic value", "期末对冲资产", "M-29"),
+    _li("wave_asked_li", "asked for in the wave", "挤兑潮申请赎回额", "M-134"),
+    _n("wave_groups", "client groups that asked in the wave", "挤兑潮中申请赎回的客户集团数", "M-134"),
+    _li("gated_end_li", "waiting behind the gate at the end", "期末赎回限额外排队额", "M-131"),
+    _li("foreign_asked_li", "asked for by foreign money", "外资申请撤出额", "M-139"),
+    _li("funding_recalled_li", "funding recalled by its clauses", "资金方按条款收回额", "M-137"),
+    _li("funding_due_li", "recalled funding due", "到期应退还资金", "M-138"),
+    _li("funding_returned_li", "recalled funding returned", "已退还资金", "M-138"),
 )
 
 #: What one day of one path says of one platform, in the kernel's order.
@@ -334,6 +341,12 @@ DAY_MEASURES: tuple[Measure, ...] = (
     _li("unpaid_li", "unpaid redemption", "未兑付额", "M-17"),
     _li("sold_li", "forced sales of the day", "当日强平卖出额", "M-25"),
     _n("accounts_forced", "accounts forced to sell that day", "当日被强平账户数", "M-35"),
+    _li("loans_li", "loans", "融资余额", "M-29"),
+    _n("margin_coverage_ppm", "margin coverage", "保证金覆盖率", "M-19", "ppm"),
+    _li("due_li", "redemption due so far", "累计到期兑付", "M-16"),
+    _li("gated_li", "waiting behind the gate", "赎回限额外排队额", "M-131"),
+    _n("wave_ppm", "intensity of the wave", "挤兑潮强度", "M-132", "ppm"),
+    _li("funding_due_li", "recalled funding due so far", "累计到期应退还资金", "M-138"),
 )
 
 OUTPUTS: dict[str, tuple[Measure, ...]] = {

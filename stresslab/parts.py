@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.engine import Block, Runner, new_block
-from stresslab.kernels import cascade, layout, liquidity, platforms, responses
+from stresslab.kernels import cascade, layout, liquidity, platforms, responses, withdrawals
 from stresslab.resolve import Resolved
 
 I64 = NDArray[np.int64]
@@ -152,6 +152,7 @@ class Part:
             state.bound[:] = runner.bound[lane]
             cascade.begin(facts, state)
             cascade.begin_story(facts, story)
+            withdrawals.begin_requests(self.paths[lane], runner.seed, facts.requests, state.requests, story.outcome)
         elif name == "open":
             if day > 1:
                 platforms.close_platforms(day - 1, facts, state, story)
@@ -163,6 +164,8 @@ class Part:
         elif name == "pay":
             platforms.measure(day, state, story)
             responses.bear(facts, state, story)
+            withdrawals.ask(
+                day, self.paths[lane], runner.seed, self._fall(lane, day - 1), facts, state.requests, state.platform, story)
             platforms.pay(day, facts, state, story)
         elif name == "trade" and self.active[lane]:
             self.worst[lane] = cascade.move_prices(day, turn, facts, state, story)

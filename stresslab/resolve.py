@@ -22,6 +22,7 @@ from stresslab.kernels.closures import Suspensions
 from stresslab.market.files import Market
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
 from stresslab.market.volatility import DAYS_OF_YEAR
+from stresslab.redemption import direct_funding, foreign_asked, moves, redemption_due, requests_of
 from stresslab.repricing import (
     UNKNOWN,
     ClauseBook,
@@ -111,7 +112,7 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     facts = cascade.make_facts(
         account, position, instrument, limit_table(book, days), platform, due, layer,
         _terms(scenario, days, highest)._replace(plan=plan_of(scenario, book.tables["platforms"]["platform_id"].tolist())),
-        clauses.clauses())
+        clauses.clauses(), requests_of(book, scenario))
     return Resolved(
         scenario.id, facts, terms, closed_table(book, scenario, days), _suspensions(scenario), basket,
         tuple(book.tables["platforms"]["platform_id"]), tuple(book.tables["accounts"]["account_id"]),
@@ -361,12 +362,6 @@ def line_available(platforms: pd.DataFrame, as_of: datetime.date) -> list[int]:
     ]
 
 
-def direct_funding(book: Book) -> pd.DataFrame:
-    """The funding layers that lend to a platform itself, not to another layer."""
-    funding = book.tables["funding"]
-    return funding[funding["parent_id"].isna()].reset_index(drop=True) if "parent_id" in funding else funding
-
-
 def _lenders(book: Book, scenario: Scenario, days: I64, clauses: ClauseBook) -> tuple[Any, Any, Any]:
     p, claims = book.tables["platforms"], book.tables["claims"]
     ids = pd.Index(p["platform_id"])
@@ -380,9 +375,10 @@ def _lenders(book: Book, scenario: Scenario, days: I64, clauses: ClauseBook) -> 
     platform["line"] = line_available(p, book.as_of)
     platform["claims"] = [int(owed.get(name, 0)) - s for name, s in zip(ids, segregated, strict=True)]
     due = layout.records(layout.DUE, len(days), len(p))
-    for at, name in enumerate(ids):
+    for at, name in enumerate(() if moves(scenario) else ids):
         mine = redeemable[redeemable["platform_id"] == name]
         due["own"][:, at], due["segregated"][:, at] = redemption_due(mine, segregated[at], scenario, days)
+        due["foreign"][:, at] = foreign_asked(mine, scenario, days)
     return platform, due, _layers(book, days, ids, clauses)
 
 
@@ -399,59 +395,6 @@ def _layers(book: Book, days: I64, ids: pd.Index[Any], clauses: ClauseBook) -> A
             ids.get_loc(row["platform_id"]), int(row["amount_li"]), int(row["rate_bp"]), clause, int(row["seniority"] > 1),
         )
     return layer
-
-
-def asked_amounts(claims: pd.DataFrame, scenario: Scenario) -> list[int]:
-    """What each redeemable claim of one platform asks for, 厘, in table order (M-16)."""
-    amounts = claims["amount_li"].to_numpy(np.int64)
-    if scenario.redemption is None:
-        return [0] * len(amounts)
-    share = round(scenario.redemption.share_pct * 100)
-    total = sum(amounts.tolist()) * share // 10_000  # in Python's integers, as the product may pass 64 bits
-    if scenario.redemption.who == "pro_rata":
-        asked = amounts * share // 10_000
-        cut = np.flatnonzero(amounts * share % 10_000)  # nobody is asked for more than it has
-        asked[cut[: total - sum(asked.tolist())]] += 1
-        return [int(x) for x in asked]
-    group, names = pd.factorize(np.array(group_of(claims), dtype=object))
-    size = np.zeros(len(names), np.int64)
-    np.add.at(size, group, amounts)
-    place = np.zeros(len(names), np.int64)
-    place[sorted(range(len(names)), key=lambda g: (-size[g], names[g]))] = np.arange(len(names))
-    order = np.argsort(place[group], kind="stable")
-    before = np.cumsum(amounts[order]) - amounts[order]
-    asked = np.zeros(len(amounts), np.int64)
-    asked[order] = np.clip(total - before, 0, amounts[order])
-    return [int(x) for x in asked]
-
-
-def group_of(claims: pd.DataFrame) -> list[str]:
-    """The client group of each claim: group_id, else client_id."""
-    clients = claims["client_id"].astype(object)
-    groups = claims["group_id"].astype(object).where(claims["group_id"].notna(), clients) if "group_id" in claims else clients
-    return [str(name) for name in groups]
-
-
-def redemption_due(claims: pd.DataFrame, segregated: int, scenario: Scenario, days: I64) -> tuple[I64, I64]:
-    """Cumulative amounts due on days 0..T of one platform: from its own tiers, and from segregated money (M-16)."""
-    free, other = np.zeros(days.size, np.int64), np.zeros(days.size, np.int64)
-    plan = scenario.redemption
-    if plan is None:
-        return other, free
-    asked, notice = np.array(asked_amounts(claims, scenario), np.int64), claims["notice_days"].to_numpy(np.int64)
-    is_free = (claims["kind"] == "free_cash").to_numpy(bool)
-    before = np.zeros(len(claims), np.int64)
-    for j in range(1, min(plan.over_days, days.size - plan.start_day) + 1):
-        so_far = asked * j // plan.over_days
-        day = np.searchsorted(days, days[plan.start_day + j - 1] + notice)
-        for tier, mine in ((free, is_free), (other, ~is_free)):
-            inside = mine & (day < days.size)
-            np.add.at(tier, day[inside], (so_far - before)[inside])
-        before = so_far
-    free, other = np.cumsum(free), np.cumsum(other)
-    whole = int(claims.loc[claims["kind"] == "free_cash", "amount_li"].sum())
-    kept = np.array([int(x) * segregated // whole if whole else 0 for x in free], np.int64)
-    return other + free - kept, kept
 
 
 def _terms(scenario: Scenario, days: I64, highest_cost: int) -> layout.Terms:

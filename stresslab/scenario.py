@@ -182,13 +182,63 @@ class Rates(_Block):
     source: Source
 
 
-class Redemption(_Block):
-    """Clients ask for a share of all redeemable claims (M-16)."""
+class WaveLoss(_Block):
+    """A loss that frightens clients: once so much of the own funds of the book's date is gone, the wave jumps (M-133)."""
+
+    own_funds_lost_pct: Percent = Field(gt=0, le=1000)
+    jump_pct: Percent = Field(ge=0, le=100)
+
+
+class Wave(_Block):
+    """Withdrawals that bring on withdrawals (M-132 to M-134).
+
+    A client group asks with the probability ``base_pct`` a day and what excites it. Requests of a share of all claims raise the
+    probability of the days after by ``branching`` times that share in all, fading by half in ``half_life_days``; news raise it by
+    their jumps, which fade alike. A branching ratio of 1 or more needs ``explosive``. Who asks, asks for ``part_pct`` of what he has.
+    """
+
+    from_day: Day = 1
+    base_pct: Number = Field(ge=0, le=100)
+    branching: Number = Field(ge=0, le=5)
+    explosive: Flag = False
+    half_life_days: Number = Field(gt=0, le=1000)
+    part_pct: Percent = Field(default=100.0, gt=0, le=100)
+    loss: tuple[WaveLoss, ...] = Field(default=(), max_length=20)
+    downgrade_jump_pct: Percent = Field(default=0.0, ge=0, le=100)
+    unpaid_jump_pct: Percent = Field(default=0.0, ge=0, le=100)
+    source: Source
+
+
+class ForeignMoney(_Block):
+    """Foreign claims and funding layers leave by this plan and no other, once the market has fallen by ``market_fall_pct`` (M-139)."""
 
     share_pct: Percent = Field(gt=0, le=100)
-    who: Literal["top_clients", "pro_rata"]
-    start_day: Whole = Field(ge=1)
-    over_days: Whole = Field(ge=1)
+    start_day: Day
+    over_days: Whole = Field(default=1, ge=1)
+    market_fall_pct: Percent = Field(default=0.0, ge=0, le=95)
+    source: Source
+
+
+class Redemption(_Block):
+    """Clients ask for a share of all redeemable claims (M-16): the largest, all alike, some drawn on each path, or nobody by plan.
+
+    No more than ``gate_pct`` of claims falls due a day (M-131); the rest waits.
+    """
+
+    share_pct: Percent = Field(ge=0, le=100)
+    who: Literal["top_clients", "pro_rata", "random", "nobody"]
+    start_day: Whole = Field(default=1, ge=1)
+    over_days: Whole = Field(default=1, ge=1)
+    gate_pct: Percent | None = Field(default=None, gt=0, le=100)
+    wave: Wave | None = None
+    foreign: ForeignMoney | None = None
+    source: Source
+
+
+class Recalls(_Block):
+    """The recall clauses of the book's funding layers act inside the run (M-137); ``grade`` is that of every platform before it (M-140)."""
+
+    grade: Literal["AAA", "AA", "A", "B"]
     source: Source
 
 
@@ -322,6 +372,7 @@ class Scenario(_Block):
     market: MarketBlock = MarketBlock()
     rates: Rates | None = None
     redemption: Redemption | None = None
+    recalls: Recalls | None = None
     liquidity: Liquidity
     behaviour: Behaviour
     operations: Operations
@@ -358,6 +409,7 @@ def _misfits(written: Any) -> Iterator[Misfit]:
     for key in ("halt_days", "circuit_breaker_pct"):
         if market.get(key) and market.get("source") is None:
             yield Misfit(("market", key), "must have a source; add source = \"...\" to [market]", _plain(market[key]))
+    yield from _redemption_misfits(_table(written, "redemption"))
     yield from _impact_misfits(liquidity)
     yield from _operations_misfits(_table(written, "operations"))
     for at, one in _tables(written, "response"):
@@ -399,6 +451,25 @@ def _path_misfits(written: dict[str, Any], market: dict[str, Any], liquidity: di
         if min(abs(fall - depth), abs(drawdown - depth)) > DEPTH_APART:
             said = f"is not the fall of level_pct, which is {fall:.4g}% from day 0 and {drawdown:.4g}% from the peak; correct it"
             yield Misfit((*place, "depth_pct"), said, depth)
+
+
+def _redemption_misfits(plan: dict[str, Any]) -> Iterator[Misfit]:
+    """What does not fit together in [redemption]."""
+    who, share, wave = plan.get("who"), plan.get("share_pct"), _table(plan, "wave")
+    if who == "nobody" and share:
+        yield Misfit(("redemption", "share_pct"), "must be 0 where nobody asks by plan; set it to 0, or say who asks", share)
+    if share == 0 and who not in (None, "nobody"):
+        said = "must be above 0 for those who ask by plan; raise it, or set who to nobody"
+        yield Misfit(("redemption", "share_pct"), said, share)
+    if who == "nobody" and plan.get("wave") is None and plan.get("foreign") is None:
+        yield Misfit(("redemption", "who"), "leaves nobody who asks; add [redemption.wave] or [redemption.foreign], or name who", who)
+    branching = wave.get("branching")
+    if isinstance(branching, int | float) and branching >= 1 and wave.get("explosive") is not True:
+        said = "lets one request bring on one or more, without end; lower it below 1, or say explosive = true"
+        yield Misfit(("redemption", "wave", "branching"), said, branching)
+    steps = [x for _, one in _tables(wave, "loss") if isinstance(x := one.get("own_funds_lost_pct"), int | float)]
+    if steps != sorted(set(steps)):
+        yield Misfit(("redemption", "wave", "loss"), "must go up from step to step; sort the steps, each once", steps)
 
 
 def _impact_misfits(liquidity: dict[str, Any]) -> Iterator[Misfit]:
@@ -522,7 +593,10 @@ def _rate_path_misfits(path: Any, days: Any) -> Iterator[Misfit]:
 
 
 #: Days that must lie inside the run, by their keys.
-_DAYS = (("market", "crash", "trough_day"), ("rates", "day"), ("redemption", "start_day"))
+_DAYS = (
+    ("market", "crash", "trough_day"), ("rates", "day"), ("redemption", "start_day"), ("redemption", "wave", "from_day"),
+    ("redemption", "foreign", "start_day"),
+)
 
 
 def _late_days(written: Any, market: dict[str, Any]) -> Iterator[Misfit]:

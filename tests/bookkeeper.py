@@ -6,6 +6,7 @@ kernel, and no rule of the cascade: only where money and shares may come from an
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 World = dict[str, Any]
@@ -125,7 +126,7 @@ def check_platform_money(start: dict[str, Any], end: Row) -> None:
     raised = start["pool"] - end["pool_end_li"] - end["pool_loss_li"]
     assert raised >= 0
     cash = start["cash"] + end["repaid_li"] - end["in_transit_end_li"] + raised
-    cash += end["line_drawn_li"] - end["redemption_paid_li"]
+    cash += end["line_drawn_li"] - end["redemption_paid_li"] - end["funding_returned_li"]
     # What hedges cost, gained and still hold is cash, or owed to the broker.
     cash += end["hedge_gain_li"] - end["hedge_cost_li"] - end["hedge_end_li"] + end["hedge_owed_li"]
     assert cash == end["cash_end_li"]
@@ -145,21 +146,47 @@ def check_layers(start: dict[str, Any], end: Row) -> None:
     compensated = start["reserve"] - end["absorbed_by_reserve_li"] - end["reserve_end_li"]
     assert 0 <= compensated <= end["compensation_li"]
     funded = sum(layer["amount"] for layer in start["funding"]) + start["line_drawn"]
-    funded += end["funding_interest_li"] + end["line_drawn_li"] + end["hedge_owed_li"]
+    funded += end["funding_interest_li"] + end["line_drawn_li"] + end["hedge_owed_li"] - end["funding_returned_li"]
     assert funded == end["junior_end_li"] + end["senior_end_li"]
     junior = sum(layer["amount"] for layer in start["funding"] if layer["seniority"] >= 2)
-    assert junior <= end["junior_end_li"]
+    assert junior - end["funding_returned_li"] <= end["junior_end_li"]
     for layer in ("junior", "senior", "claims"):
         assert end[f"absorbed_by_{layer}_li"] <= end[f"{layer}_end_li"]
 
 
 def check_redemption(start: dict[str, Any], end: Row) -> None:
     """Assert that redemptions roll forward and that nobody is paid more than is due."""
-    assert end["redemption_due_li"] == start["due"][-1]
-    assert end["redemption_segregated_li"] == start["due_segregated"][-1]
+    if "holders" in start:
+        check_requests(start, end)
+    else:
+        assert end["redemption_due_li"] == start["due"][-1]
+        assert end["redemption_segregated_li"] == start["due_segregated"][-1]
+        for name in ("wave_asked_li", "wave_groups", "gated_end_li", "foreign_asked_li"):
+            assert end[name] == 0
+        assert end["funding_recalled_li"] == end["funding_due_li"] == end["funding_returned_li"] == 0
     assert end["redemption_paid_li"] <= end["redemption_due_li"]
     assert end["redemption_due_li"] - end["redemption_paid_li"] == end["unpaid_end_li"]
     assert start["claims"] - end["redemption_paid_li"] == end["claims_end_li"]
+
+
+def check_requests(start: dict[str, Any], end: Row) -> None:
+    """Assert that nobody asks for more than he has, and that funders get back no more than they lent."""
+    claims = sum(h["amount"] for h in start["holders"])
+    free = sum(h["amount"] for h in start["holders"] if h["free"])
+    assert claims - start["segregated"] == start["claims"]
+    assert end["redemption_due_li"] + end["gated_end_li"] <= start["claims"]
+    assert end["redemption_segregated_li"] <= min(start["segregated"], free)
+    assert end["wave_asked_li"] <= claims
+    assert (end["wave_asked_li"] > 0) == (end["wave_groups"] > 0)
+    assert end["wave_groups"] <= len({h["group"] for h in start["holders"]})
+    funding = sum(layer["amount"] for layer in start["funding"])
+    assert end["funding_returned_li"] <= end["funding_due_li"] <= end["funding_recalled_li"] <= funding
+    # An amount may be told twice: of the foreign layer behind another one, when its front takes as much by its own clause.
+    most = sum(h["amount"] for h in start["holders"] if h["foreign"])
+    most += sum(c["own"] for k in start["nodes"] if k["foreign"] for c in k["clauses"])
+    assert end["foreign_asked_li"] <= most
+    if start["gate"] is None:
+        assert end["gated_end_li"] == 0
 
 
 def check_calls(world: World, result: Result, index: int) -> None:
@@ -196,16 +223,37 @@ def check_days_of(world: World, result: Result, index: int) -> None:
     assert all(0 <= day["accounts_forced"] <= most for day in days)
     assert end["accounts_forced"] <= sum(day["accounts_forced"] for day in days)
 
-    paid = [start["due"][t] - day["unpaid_li"] for t, day in enumerate(days, start=1)]
+    due = [0, *(day["due_li"] for day in days)]
+    funding_due = [0, *(day["funding_due_li"] for day in days)]
+    assert due == sorted(due)
+    assert due[-1] == end["redemption_due_li"]
+    assert funding_due == sorted(funding_due)
+    assert funding_due[-1] == end["funding_due_li"]
+    assert days[-1]["gated_li"] == end["gated_end_li"]
+    assert days[-1]["loans_li"] == end["loans_end_li"]
+    assert end["margin_coverage_ppm"] == min([1_000_000, *(day["margin_coverage_ppm"] for day in days)])
+    if "holders" not in start:
+        assert due == start["due"]
+    elif start["gate"] is not None:
+        assert all(b - a <= start["gate"] for a, b in pairwise(due))
+    paid = [due[t] - day["unpaid_li"] for t, day in enumerate(days, start=1)]
     assert all(0 <= a <= b for a, b in zip([0, *paid], paid, strict=False))
     exhausted = [day["own_funds_li"] <= 0 for day in days]
     grace = world["terms"]["payment_grace_days"]
-    late = [paid[t - 1] < start["due"][max(0, t - grace)] for t in range(1, len(days) + 1)]
+    late = [paid[t - 1] < due[max(0, t - grace)] for t in range(1, len(days) + 1)]
     failed = first_day([a or b for a, b in zip(exhausted, late, strict=True)])
     assert end["own_funds_exhausted_day"] == first_day(exhausted)
-    assert end["failure_day"] == failed
     alive = days[:failed] if failed else days
-    assert end["first_unpaid_day"] == first_day([day["unpaid_li"] > 0 for day in alive])
+    unpaid_day = first_day([day["unpaid_li"] > 0 for day in alive])
+    if end["funding_due_li"] == 0:
+        assert end["failure_day"] == failed
+        assert end["first_unpaid_day"] == unpaid_day
+    else:  # what was returned to funders by when is not told: they may have waited, too
+        assert 0 < end["failure_day"] <= failed or not failed
+        assert 0 < end["first_unpaid_day"] <= unpaid_day or not unpaid_day
+        failed = end["failure_day"]
+        late_funders = end["funding_returned_li"] < funding_due[max(0, failed - grace)]
+        assert not failed or exhausted[failed - 1] or late[failed - 1] or late_funders
     if failed:
         assert all(amount == paid[failed - 1] for amount in paid[failed:])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stresslab import repricing
-from stresslab.kernels import cascade, layout, liquidity, loans, responses, screen
+from stresslab.kernels import cascade, layout, liquidity, loans, requests, responses, screen
 
 IMPACTS = {"none": 0, "sqrt": 1, "linear": 2, "exponential": 3, "almgren": 4}
 ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
@@ -53,7 +53,8 @@ def facts_of(world: World) -> layout.Facts:
     clauses = _clauses(world)
     known = _notices(world)
     account["clause"] = [1 + known.index(a["notice"]) for a in world["accounts"]]
-    return cascade.make_facts(account, position, instrument, limit_bp, *_lenders(world), _terms(world, instrument), clauses)
+    lenders, terms = _lenders(world), _terms(world, instrument)
+    return cascade.make_facts(account, position, instrument, limit_bp, *lenders, terms, clauses, _requests(world))
 
 
 def _notices(world: World) -> list[int]:
@@ -119,6 +120,64 @@ def _lenders(world: World) -> tuple[Any, Any, Any]:
     for k, row in enumerate(layers):
         layer[k] = row
     return platform, due, layer
+
+
+MEASURES = ("market_fall", "rating", "own_funds", "own_funds_of_loans", "coverage", "foreign")
+
+
+def _requests(world: World) -> requests.Requests | None:
+    """The requests of a world, sorted as the kernel wants them; None where it has none."""
+    plan = world.get("withdrawals")
+    if not plan:
+        return None
+    claims, groups, houses = [], [], []
+    for p, lender in enumerate(world["platforms"]):
+        for name in sorted({h["group"] for h in lender["holders"]}):
+            mine = [h for h in lender["holders"] if h["group"] == name]
+            groups.append((sum(h["amount"] for h in mine), len(claims), len(claims) + len(mine), p))
+            claims += [(h["amount"], h["planned"], p, h["notice"], h["free"], h["foreign"]) for h in mine]
+        whole = sum(h["amount"] for h in lender["holders"])
+        apart = sum(h["amount"] for h in lender["holders"] if plan["foreign"] and h["foreign"])
+        free = sum(h["amount"] for h in lender["holders"] if h["free"])
+        houses.append((whole, whole - apart, free, lender["segregated"], requests.OPEN if lender["gate"] is None else lender["gate"]))
+    nodes, clauses, triggers = _funds(world)
+    wave, foreign = plan["wave"], plan["foreign"]
+    law = requests.Wave()
+    if wave:
+        law = requests.Wave(wave["from_day"], wave["base"], wave["feed"], wave["decay"], wave["part_bp"], wave["downgrade"], wave["unpaid"])
+    return requests.Requests(
+        True, _rows(requests.CLAIM, claims), _rows(requests.GROUP, groups), _rows(requests.HOUSE, houses),
+        _rows(requests.STEP, wave["loss"] if wave else []), nodes, clauses, triggers, plan["random_bp"],
+        np.array([plan["start"], foreign["start"] if foreign else 0]), np.array([plan["over"], foreign["over"] if foreign else 1]),
+        foreign["fall_bp"] if foreign else 0, plan["grade"], law)
+
+
+def _funds(world: World) -> tuple[Any, Any, Any]:
+    """Funding layers behind layers, and their clauses, deeper layers first."""
+    nodes: list[tuple[int, ...]] = []
+    found: list[tuple[int, int, dict[str, Any]]] = []
+    layers = len(world["platforms"])
+    for p, lender in enumerate(world["platforms"]):
+        first, depth = len(nodes), []
+        for k in lender["nodes"]:
+            depth.append(0 if k["above"] < 0 else 1 + depth[k["above"]])
+            found += [(-depth[-1], len(nodes), c) for c in k["clauses"]]
+            nodes.append((k["above"] + first if k["above"] >= 0 else -1, layers + k["layer"], p, k["notice"], k["foreign"]))
+        layers += len(lender["funding"])
+    clauses, triggers = [], []
+    for _, node, clause in sorted(found, key=lambda row: row[0]):
+        clauses.append((clause["own"], node, len(triggers), len(triggers) + len(clause["triggers"])))
+        triggers += [(MEASURES.index(measure), threshold) for measure, threshold in clause["triggers"]]
+    # OWN_FUNDS_OF_LOANS stands before COVERAGE in the kernel, too.
+    assert (requests.OWN_FUNDS_OF_LOANS, requests.COVERAGE, requests.FOREIGN) == (3, 4, 5)
+    return _rows(requests.NODE, nodes), _rows(requests.CLAUSE, clauses), _rows(requests.TRIGGER, triggers)
+
+
+def _rows(kind: Any, rows: Any) -> Any:
+    out = requests.rows_of(kind, len(rows))
+    for at, row in enumerate(rows):
+        out[at] = tuple(row)
+    return out
 
 
 def _terms(world: World, instrument: Any) -> layout.Terms:

@@ -2,7 +2,8 @@
 
 It was written from the prose of docs/method.md alone and imports nothing of the package, so that
 an error must be made twice to stay hidden. Speed is no aim. Floats appear in the impact of (M-24)
-and in the order of sales of (M-22) only. Prices and fills stand in plain_market.py.
+and in the order of sales of (M-22) only. Prices and fills stand in plain_market.py, requests that are
+the path's own in plain_withdrawals.py.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ from plain_responses import (
     respond,
     shut,
     weigh,
+)
+from plain_withdrawals import (
+    Evening,
+    House,
+    ask_as_planned,
+    ask_in_wave,
+    fall_due,
+    hear,
+    open_houses,
+    recall_funding,
 )
 
 World = dict[str, Any]
@@ -171,6 +182,25 @@ class Platform:
     coverage: int = PPM
     coverage_fundamental: int = PPM
     desk: Desk = field(default_factory=Desk)
+    house: House | None = None
+    evening: Evening = field(default_factory=lambda: Evening(0, 0))
+    returned: int = 0
+
+    @property
+    def due(self) -> list[int]:
+        """What is due to clients by each day, cumulative."""
+        listed: list[int] = self.house.due if self.house else self.terms["due"]
+        return listed
+
+    @property
+    def due_segregated(self) -> list[int]:
+        """What is paid from segregated money by each day."""
+        listed: list[int] = self.house.due_segregated if self.house else self.terms["due_segregated"]
+        return listed
+
+    def funding_due(self, day: int) -> int:
+        """What is due to funders by a day (M-138)."""
+        return self.house.funding_due[day] if self.house else 0
 
     def add(self, name: str, amount: int) -> None:
         """Add an amount to a total of the run."""
@@ -192,6 +222,7 @@ class Path:
     platforms: list[Platform]
     broken: bool = False
     breaker_days: int = 0
+    foreign_day: int = 0
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -244,7 +275,15 @@ def new_path(world: World) -> Path:
         Instrument(terms, weight, close=terms["price"])
         for terms, weight in zip(world["instruments"], weights, strict=True)
     ]
-    return Path(world, 0, instruments, accounts, [new_platform(p) for p in world["platforms"]])
+    platforms = [new_platform(p) for p in world["platforms"]]
+    if world.get("withdrawals"):
+        for platform, house in zip(platforms, open_houses(world), strict=True):
+            platform.house = house
+    path = Path(world, 0, instruments, accounts, platforms)
+    for index, platform in enumerate(platforms):
+        loans = sum(a.debt for a in path.loans_of(index))
+        platform.evening = Evening(platform.reserve + platform.own_capital, loans)
+    return path
 
 
 # --- 5.1: open ------------------------------------------------------------------------------------
@@ -293,38 +332,76 @@ def accrue_interest(path: Path) -> None:
 # --- 5.2: payment ---------------------------------------------------------------------------------
 
 
+def requests(path: Path) -> None:
+    """Let clients and funders ask for their money, by what they knew yesterday evening (5.11)."""
+    plan = path.world.get("withdrawals")
+    if not plan:
+        return
+    fall = max(0, BP - path.world["factor_bp"][path.day - 1])
+    foreign = plan["foreign"]
+    if foreign and not path.foreign_day and path.day >= foreign["start"] and fall >= foreign["fall_bp"]:
+        path.foreign_day = path.day
+    for platform in path.platforms:
+        house, evening = platform.house, platform.evening
+        assert house is not None
+        before = platform.terms["reserve"] + platform.terms["own_capital"]
+        failed = platform.failure_day > 0
+        hear(path.world, house, path.day, evening, before, platform.line_left, failed)
+        ask_as_planned(path.world, house, path.day, path.foreign_day)
+        ask_in_wave(path.world, house, path.day)
+        if not failed:
+            recall_funding(house, path.day, evening, fall, path.foreign_day)
+        fall_due(house, path.day)
+
+
 def sell_pool(need: int, pool: int, haircut_bp: int) -> tuple[int, int]:
     """Return how much of the pool is sold to raise an amount, and what that brings (M-17)."""
     sold = min(pool, ceil_div(need * BP, BP - haircut_bp))
     return sold, sold * (BP - haircut_bp) // BP
 
 
-def pay_out(platform: Platform, amount: int) -> None:
-    """Pay claims from cash; they are gone."""
+def pay_out(platform: Platform, due: int, day: int) -> None:
+    """Pay from cash what clients are owed, and then what funders are (M-17, M-138)."""
+    amount = min(platform.cash, due - platform.paid)
     platform.cash -= amount
     platform.paid += amount
     platform.claims -= amount
+    amount = min(platform.cash, platform.funding_due(day) - platform.returned)
+    platform.cash -= amount
+    platform.returned += amount
+    for number in range(len(platform.terms["funding"])):
+        if platform.house and amount:
+            part = min(amount, platform.house.owed[number])
+            platform.house.owed[number] -= part
+            platform.layers[number].amount -= part
+            amount -= part
+    assert amount == 0, "more is returned than layers are owed"
 
 
-def pay(platform: Platform, due: int, haircut_bp: int) -> int:
+def pay(platform: Platform, day: int, haircut_bp: int) -> int:
     """Pay what is due from cash, pool and line in this order, and return what stays unpaid."""
+    due = platform.due[day]
+
+    def missing() -> int:
+        return due - platform.paid + platform.funding_due(day) - platform.returned
+
     if platform.failure_day:
-        return due - platform.paid
-    pay_out(platform, min(platform.cash, due - platform.paid))
-    if due > platform.paid:
-        sold, brought = sell_pool(due - platform.paid, platform.pool, haircut_bp)
+        return missing()
+    pay_out(platform, due, day)
+    if missing() > 0:
+        sold, brought = sell_pool(missing(), platform.pool, haircut_bp)
         platform.pool -= sold
         platform.cash += brought
         platform.own_capital -= sold - brought
         platform.add("pool_loss_li", sold - brought)
-        pay_out(platform, min(platform.cash, due - platform.paid))
-    drawing = min(platform.line_left, due - platform.paid)
+        pay_out(platform, due, day)
+    drawing = min(platform.line_left, missing())
     platform.line_left -= drawing
     platform.line_layer.amount += drawing
     platform.cash += drawing
     platform.add("line_drawn_li", drawing)
-    pay_out(platform, drawing)
-    return due - platform.paid
+    pay_out(platform, due, day)
+    return missing()
 
 
 def recall_loans(loans: list[Account], unpaid: int) -> None:
@@ -343,9 +420,8 @@ def payments(path: Path) -> None:
     for index, platform in enumerate(path.platforms):
         platform.cash += platform.in_transit
         platform.in_transit = 0
-        due = platform.terms["due"][path.day]
-        unpaid = pay(platform, due, path.terms["pool_haircut_bp"])
-        platform.today["unpaid_li"] = unpaid
+        unpaid = pay(platform, path.day, path.terms["pool_haircut_bp"])
+        platform.today["unpaid_li"] = platform.due[path.day] - platform.paid
         if platform.failure_day:
             continue
         if unpaid > 0:
@@ -395,6 +471,7 @@ def measure_calls(path: Path) -> None:
             platform.tally["margin_call_peak_day"] = path.day
         platform.coverage = min(platform.coverage, coverage)
         platform.desk.coverage = coverage if loans else None
+        platform.today["margin_coverage_ppm"] = coverage
         gross, coverage = measure(loans, fundamental)
         peak = platform.tally.get("margin_call_peak_fundamental_li", 0)
         platform.tally["margin_call_peak_fundamental_li"] = max(peak, gross)
@@ -744,8 +821,10 @@ def close_platforms(path: Path) -> None:
         own_funds = platform.reserve + platform.own_capital
         if own_funds <= 0:
             platform.tally.setdefault("own_funds_exhausted_day", path.day)
-        due_before = platform.terms["due"][max(0, path.day - path.terms["payment_grace_days"])]
-        if (own_funds <= 0 or platform.paid < due_before) and not platform.failure_day:
+        patient = max(0, path.day - path.terms["payment_grace_days"])
+        late = platform.paid < platform.due[patient]
+        late = late or platform.returned < platform.funding_due(patient)
+        if (own_funds <= 0 or late) and not platform.failure_day:
             platform.failure_day = path.day
 
 
@@ -816,7 +895,8 @@ def platform_result(path: Path, index: int, unrealised: int) -> dict[str, int]:
     lapsed = platform.tally.get("lapsed", 0)
     layers = ("reserve", "own_capital", "junior", "senior", "claims")
     absorbed = zip(layers, platform.borne, strict=True)
-    due = platform.terms["due"][-1]
+    due = platform.due[-1]
+    house = platform.house
     return {
         **tally,
         **{f"absorbed_by_{layer}_li": amount for layer, amount in absorbed},
@@ -833,7 +913,7 @@ def platform_result(path: Path, index: int, unrealised: int) -> dict[str, int]:
         "deficit_unrealised_li": unrealised,
         "redemption_due_li": due,
         "redemption_paid_li": platform.paid,
-        "redemption_segregated_li": platform.terms["due_segregated"][-1],
+        "redemption_segregated_li": platform.due_segregated[-1],
         "unpaid_end_li": due - platform.paid,
         "failure_day": platform.failure_day,
         "loans_end_li": sum(a.debt for a in accounts),
@@ -847,11 +927,27 @@ def platform_result(path: Path, index: int, unrealised: int) -> dict[str, int]:
         "own_capital_end_li": platform.own_capital,
         "account_cash_end_li": sum(a.cash for a in accounts),
         "hedge_end_li": sum(h.margin + h.worth for h in platform.desk.hedges),
+        "wave_asked_li": house.asked_in_wave if house else 0,
+        "wave_groups": len(house.left_groups) if house else 0,
+        "gated_end_li": house.gated if house else 0,
+        "foreign_asked_li": house.foreign if house else 0,
+        "funding_recalled_li": house.recalled if house else 0,
+        "funding_due_li": platform.funding_due(-1),
+        "funding_returned_li": platform.returned,
     }
 
 
-def day_result(platform: Platform) -> dict[str, int]:
-    """Return the figures of one platform on one day."""
+def day_result(path: Path, index: int) -> dict[str, int]:
+    """Return the figures of one platform on one day, which are what everybody knows in the evening."""
+    platform = path.platforms[index]
+    house = platform.house
+    platform.evening = Evening(
+        platform.reserve + platform.own_capital,
+        sum(a.debt for a in path.loans_of(index)),
+        platform.today["margin_call_li"],
+        platform.today["margin_coverage_ppm"],
+        platform.today["unpaid_li"],
+    )
     return {
         "margin_call_li": platform.today["margin_call_li"],
         "deficit_li": platform.tally["deficit_li"],
@@ -859,6 +955,12 @@ def day_result(platform: Platform) -> dict[str, int]:
         "unpaid_li": platform.today["unpaid_li"],
         "sold_li": platform.today.get("sold_li", 0),
         "accounts_forced": platform.today.get("accounts_forced", 0),
+        "loans_li": platform.evening.loans,
+        "margin_coverage_ppm": platform.evening.coverage,
+        "due_li": platform.due[path.day],
+        "gated_li": house.gated if house else 0,
+        "wave_ppm": house.rate // 1000 if house else 0,
+        "funding_due_li": platform.funding_due(path.day),
     }
 
 
@@ -886,6 +988,7 @@ def run_day(path: Path) -> tuple[int, list[dict[str, int]]]:
     sealed = [int(i.locked or i.closed) for i in path.instruments]
     accrue_interest(path)
     compensate(path)
+    requests(path)
     payments(path)
     measure_calls(path)
     margin_calls(path)
@@ -919,7 +1022,7 @@ def run_path(world: World) -> Result:
         rounds, quotes = run_day(path)
         rounds_of_days.append(rounds)
         instruments.append(quotes)
-        days.append([day_result(platform) for platform in path.platforms])
+        days.append([day_result(path, index) for index in range(len(path.platforms))])
     unrealised = holes(path)
     return {
         "platforms": [platform_result(path, i, unrealised[i]) for i in range(len(path.platforms))],

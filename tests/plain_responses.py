@@ -88,7 +88,7 @@ def fires(path: Any, platform: Any, rule: dict[str, Any]) -> bool:
     value: int = rule["value"]
     levels = path.world["factor_bp"][: path.day]
     own = platform.terms["reserve"] + platform.terms["own_capital"]
-    unpaid = platform.terms["due"][path.day - 1] - platform.paid
+    unpaid = platform.due[path.day - 1] - platform.paid
     if rule["when"] == "day":
         return bool(path.day >= value)
     if rule["when"] == "market_fall":

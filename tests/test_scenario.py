@@ -20,12 +20,11 @@ from stresslab.glossary import BOARDS, SALE_ORDERS
 from stresslab.kernels.layout import NEVER
 from stresslab.market import read_market
 from stresslab.market.laws import ShortRate
+from stresslab.redemption import asked_amounts, redemption_due
 from stresslab.repricing import LONG_END, SHORT_END, fixed_after_notice, fixed_at_resets, shock_bp
 from stresslab.resolve import (
-    asked_amounts,
     calendar,
     line_available,
-    redemption_due,
     resolve,
 )
 from stresslab.scenario import Board, Operations, Scenario, read_scenario, read_scenarios, resolved, shipped_folder

@@ -328,6 +328,106 @@ def terms(draw: DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def holders(draw: DrawFn, whole: int, free: int) -> list[dict[str, Any]]:
+    """Draw the claims of a platform: `free` of free cash, and the rest; few groups, some with several claims."""
+    rows = []
+    for is_free, amount in ((False, whole - free), (True, free)):
+        left = amount
+        for last in (False, False, False, True):
+            part = left if last else left * draw(st.sampled_from((0, 10, 40, 90))) // 100
+            left -= part
+            if part or draw(st.sampled_from((False,) * 5 + (True,))):
+                rows.append({
+                    "amount": part,
+                    "group": draw(st.sampled_from(("a", "b", "c", "d", "e"))),
+                    "notice": draw(st.sampled_from((0, 0, 1, 2, 7, 400))),
+                    "free": is_free,
+                    "foreign": draw(st.sampled_from((False, False, True))),
+                    "planned": part * draw(st.sampled_from((0, 0, 20, 60, 100))) // 100,
+                })
+    return rows
+
+
+@st.composite
+def triggers(draw: DrawFn, own_funds: int) -> tuple[str, int]:
+    """Draw what makes a funder take his money back, at times on its very threshold at the book's date."""
+    return draw(st.sampled_from((
+        ("market_fall", 1), ("market_fall", 2_000), ("market_fall", 4_000), ("rating", 0), ("rating", 2), ("own_funds", own_funds),
+        ("own_funds", own_funds + 1), ("own_funds_of_loans", 500), ("own_funds_of_loans", 3_000), ("coverage", 10_000),
+        ("coverage", 9_500), ("foreign", 0),
+    )))
+
+
+@st.composite
+def nodes(draw: DrawFn, funding: list[dict[str, int]], own_funds: int) -> list[dict[str, Any]]:
+    """Draw the layers of a platform's funding: one for each direct layer, and some behind them."""
+    out: list[dict[str, Any]] = []
+    room: list[int] = []
+
+    def add(above: int, layer: int, amount: int) -> None:
+        clauses = [
+            {
+                "own": amount * draw(st.sampled_from((50, 100, 100))) // 100,
+                "triggers": draw(st.lists(triggers(own_funds), min_size=1, max_size=2)),
+            }
+            for _ in range(draw(st.sampled_from((1, 1, 0, 2))))
+        ]
+        out.append({
+            "above": above, "layer": layer, "notice": draw(st.sampled_from((0, 0, 1, 3, 60))), "foreign": draw(st.booleans()),
+            "clauses": clauses,
+        })
+        room.append(amount)
+
+    for layer, terms in enumerate(funding):
+        add(-1, layer, terms["amount"])
+    for _ in range(draw(st.integers(0, 3)) if out else 0):
+        above = draw(st.integers(0, len(out) - 1))
+        part = room[above] * draw(st.sampled_from((30, 60, 100))) // 100
+        room[above] -= part
+        add(above, out[above]["layer"], part)
+    return out
+
+
+@st.composite
+def withdrawals(draw: DrawFn, lenders: list[dict[str, Any]], days: int) -> dict[str, Any] | None:
+    """Draw requests that are the path's own, half of the time: a plan, gates, a wave, foreign money, clauses."""
+    if draw(st.booleans()):
+        return None
+    gate = draw(st.sampled_from((None, None, 0, 100, 2_000)))
+    for lender in lenders:
+        segregated = lender["claims"] * draw(st.sampled_from((0, 0, 10, 100))) // 100
+        whole = lender["claims"] + segregated
+        free = max(segregated, whole * draw(st.sampled_from((0, 20, 100))) // 100)
+        lender.update(
+            segregated=segregated,
+            holders=draw(holders(whole, free)),
+            gate=None if gate is None else lender["claims"] * gate // BP,
+            nodes=draw(nodes(lender["funding"], lender["reserve"] + lender["own_capital"])),
+        )
+    wave = {
+        "from_day": draw(st.sampled_from((1, 1, 2))),
+        "base": draw(st.sampled_from((0, 1_000_000, 50_000_000, 10**9))),
+        "feed": draw(st.sampled_from((0, 100_000_000, 10**9, 5 * 10**9))),
+        "decay": draw(st.sampled_from((0, 500_000_000, 900_000_000, 10**9))),
+        "part_bp": draw(st.sampled_from((10_000, 10_000, 3_333, 1))),
+        "loss": draw(st.sampled_from(((), ((1, 300_000_000),), ((1_000, 10**8), (5_000, 10**9))))),
+        "downgrade": draw(st.sampled_from((0, 200_000_000))),
+        "unpaid": draw(st.sampled_from((0, 300_000_000))),
+    }
+    foreign = {
+        "start": draw(st.integers(1, days)), "over": draw(st.sampled_from((1, 2))), "fall_bp": draw(st.sampled_from((0, 1, 2_000, 4_000))),
+    }
+    return {
+        "random_bp": draw(st.sampled_from((0, 0, 2_000, 3_001, 10_000))),
+        "start": draw(st.integers(1, days)),
+        "over": draw(st.sampled_from((1, 1, 2, 5))),
+        "grade": draw(st.integers(0, 3)),
+        "wave": draw(st.sampled_from((wave, wave, None))),
+        "foreign": draw(st.sampled_from((foreign, None))),
+    }
+
+
 def opening(world: World) -> list[int]:
     """Return the quoted prices of day 1, when no impact is left yet (M-13, M-14)."""
     prices = []
@@ -437,6 +537,7 @@ def worlds(
         "accounts": book,
         "platforms": lenders,
         "terms": draw(terms()),
+        "withdrawals": draw(withdrawals(lenders, days)),
     }
     if crowded:
         crowd(world)

@@ -97,8 +97,10 @@ from stresslab.kernels.live import (
 )
 from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
+from stresslab.kernels.requests import Requests, no_requests
 from stresslab.kernels.responses import adjust, bear, begin_responses, decide, finish_responses, look_over, weigh
 from stresslab.kernels.screen import lane_of, on_path, prepare, span_of
+from stresslab.kernels.withdrawals import ask, begin_requests
 
 PPM = 1_000_000
 #: Relative slack of the screen in `respond`: far above the error of its three float operations.
@@ -109,7 +111,7 @@ NOTHING_LEFT = -1.0
 
 def make_facts(
     account: Records, position: Records, instrument: Records, limit_bp: Records, platform: Records, due: Records, layer: Records,
-    terms: Terms, clauses: Clauses | None = None,
+    terms: Terms, clauses: Clauses | None = None, requests: Requests | None = None,
 ) -> Facts:
     """Facts with what follows from them: holders by instrument, debts and sums of the undisturbed book, weights of the screens.
 
@@ -128,6 +130,7 @@ def make_facts(
         rates=Rates(terms.calendar, clauses.shock + clauses.highest[clauses.fixing]), floating=np.flatnonzero(moves).astype(np.uint32),
         holder=owner[order], weight=records(WEIGHT, position.size), cover=np.zeros(account.size, np.float32),
         last_debt=np.zeros(account.size, np.int64), schedule=records(SCHEDULE, terms.calendar.size, platform.size),
+        requests=no_requests(platform.size) if requests is None else requests,
     )
     prepare(facts)
     return facts
@@ -627,6 +630,7 @@ def run_path(
     """
     begin(f, s)
     begin_story(f, story)
+    begin_requests(path, seed, f.requests, s.requests, story.outcome)
     for day in range(1, f.terms.calendar.size):
         fall_bp = max(0, 10_000 - factor_bp[day])
         decide(day, factor_bp, f, s, story)
@@ -635,6 +639,7 @@ def run_path(
         open_accounts(day, path, seed, fundamental[day], fall_bp, f, s, story)
         measure(day, s, story)
         bear(f, s, story)
+        ask(day, path, seed, max(0, 10_000 - factor_bp[day - 1]), f, s.requests, s.platform, story)
         pay(day, f, s, story)
         recall_loans(day, f, s)
         sell_in_rounds(day, f, s, story)
@@ -683,7 +688,7 @@ def part_of(facts: Facts, first: int, last: int) -> Facts:
     rank = account["rank"].copy()
     part = make_facts(
         account, position, facts.instrument.copy(), facts.limit_bp, facts.platform.copy(), facts.due, facts.layer, facts.terms,
-        facts.clauses)
+        facts.clauses, facts.requests)
     account["rank"] = rank
     for name in ("indebted", "account_cash", "loans"):
         part.platform[name] = facts.platform[name]

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from stresslab.kernels.ledger import EVENT, Ledger
 from stresslab.kernels.liquidity import LAYERS, Impact
+from stresslab.kernels.requests import DUE as DUE
+from stresslab.kernels.requests import Requests, RequestState, new_requests
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -62,8 +64,6 @@ INSTRUMENT = _record(
 )
 #: The last two follow from the accounts: how many have debt, and their cash.
 PLATFORM = _record("cash", "pool", "other", "line", "reserve", "own_capital", "claims", "indebted", "account_cash", "loans")
-#: Cumulative amounts due, days 0..T × platforms: from the platform's own tiers, and from segregated money.
-DUE = _record("own", "segregated")
 #: What accounts that neither pay nor sell add to a day: interest charged, and liquidation line × debt.
 SCHEDULE = _record("interest", "line")
 #: Funding layers; row p is the bank line of platform p, the layers of the book follow.
@@ -133,9 +133,11 @@ OUTCOME = _record(
     "own_funds_exhausted_day", "failure_day", "loans_end_li", "in_transit_end_li", "cash_end_li", "pool_end_li",
     "junior_end_li", "senior_end_li", "claims_end_li", "reserve_end_li", "own_capital_end_li", "account_cash_end_li",
     "first_response_day", "compensation_li", "hedge_cost_li", "hedge_gain_li", "hedge_owed_li", "hedge_end_li",
+    "wave_asked_li", "wave_groups", "gated_end_li", "foreign_asked_li", "funding_recalled_li", "funding_due_li", "funding_returned_li",
 )
 #: What each day says of each platform: ``glossary.DAY_MEASURES``.
-DAY = _record("margin_call_li", "deficit_li", "own_funds_li", "unpaid_li", "sold_li", "accounts_forced")
+DAY = _record("margin_call_li", "deficit_li", "own_funds_li", "unpaid_li", "sold_li", "accounts_forced",
+              "loans_li", "margin_coverage_ppm", "due_li", "gated_li", "wave_ppm", "funding_due_li")
 #: What each day says of each instrument.
 TAPE = _record("quoted", "locked", "sold_shares", "displaced_shares", "sold_li", "displaced_li")
 
@@ -218,6 +220,7 @@ class Facts(NamedTuple):
     cover: F32  # of each account: the share of its warning line × last debt that its cash covers
     last_debt: I64  # of each account: its debt on the last day if it neither pays nor sells, at the highest rates
     schedule: Records  # days 0..T × platforms, of all accounts with debt that are not floating
+    requests: Requests
 
 
 class State(NamedTuple):
@@ -263,6 +266,7 @@ class State(NamedTuple):
     listed: U32  # accounts that any path of the group may touch; counts[LISTED] of them
     paths: U64  # of each listed account: the paths of the group that may touch it
     ledger: Ledger
+    requests: RequestState
 
 
 class Story(NamedTuple):
@@ -323,4 +327,5 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
         room=np.zeros(LAYERS, np.int64), taken=np.zeros(LAYERS, np.int64), bound=np.zeros((stocks, LANES), np.float32),
         lowest=np.full((stocks, LANES), 1e30, np.float32), lane=np.zeros(LANES, np.float32), listed=np.arange(n, dtype=np.uint32),
         paths=np.full(n, 2**64 - 1, np.uint64), ledger=new_ledger() if ledger is None else ledger,
+        requests=new_requests(facts.requests, facts.due, facts.layer.size),
     )

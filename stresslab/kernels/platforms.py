@@ -20,6 +20,7 @@ from stresslab.kernels.ledger import (
     note,
 )
 from stresslab.kernels.liquidity import absorb, sell_pool, share_up
+from stresslab.kernels.withdrawals import give_back, owed_to_funders
 
 PPM = 1_000_000
 
@@ -55,12 +56,14 @@ def measure(day: int, s: State, story: Story) -> None:
             o.margin_call_peak_li = sums.call
             o.margin_call_peak_day = day
         o.margin_call_peak_fundamental_li = max(o.margin_call_peak_fundamental_li, sums.call_fundamental)
+        quoted = PPM
         if sums.to_cover > 0:
             # ⌊10⁶ (whole − missing) / whole⌋ = 10⁶ − ⌈10⁶ missing / whole⌉, the form that share_up gives.
             quoted = PPM - share_up(sums.uncovered, PPM, sums.to_cover)
             deep = PPM - share_up(sums.uncovered_fundamental, PPM, sums.to_cover)
             o.margin_coverage_ppm = min(o.margin_coverage_ppm, quoted)
             o.margin_coverage_fundamental_ppm = min(o.margin_coverage_fundamental_ppm, deep)
+        story.days[day, p].margin_coverage_ppm = quoted
 
 
 @kernel
@@ -74,17 +77,23 @@ def pay(day: int, f: Facts, s: State, story: Story) -> None:
         now.amount += charge
         s.platform[layer.platform].own_capital -= charge
         story.outcome[layer.platform].funding_interest_li += charge
+    if f.requests.moves:
+        owed_to_funders(day, f.layer, s.requests, story.outcome)
     for p in range(f.platform.size):
         lender, o = s.platform[p], story.outcome[p]
         lender.cash += lender.in_transit
         lender.in_transit = 0
-        o.redemption_segregated_li = f.due[day, p].segregated
-        o.redemption_due_li = f.due[day, p].own
+        o.redemption_segregated_li = s.requests.due[day, p].segregated
+        o.redemption_due_li = story.days[day, p].due_li = s.requests.due[day, p].own
+        story.days[day, p].funding_due_li = o.funding_due_li
         lender.to_recall = 0
         if o.failure_day == 0:
+            returned = o.funding_returned_li
             pay_by_tier(day, p, lender, s.layer[p], o, f.terms.pool_haircut_bp, s.ledger)
-        unpaid = o.redemption_due_li - o.redemption_paid_li
-        story.days[day, p].unpaid_li = unpaid
+            if o.funding_returned_li > returned:
+                give_back(p, o.funding_returned_li - returned, f.layer, s.layer, s.requests)
+        story.days[day, p].unpaid_li = o.redemption_due_li - o.redemption_paid_li
+        unpaid = o.redemption_due_li - o.redemption_paid_li + o.funding_due_li - o.funding_returned_li
         if unpaid > 0 and o.failure_day == 0:
             if o.first_unpaid_day == 0:
                 o.first_unpaid_day = day
@@ -97,8 +106,9 @@ def pay(day: int, f: Facts, s: State, story: Story) -> None:
 def pay_by_tier(
     day: int, p: int, lender: Record, line: Record, o: Record, haircut_bp: int, ledger: Ledger
 ) -> None:
-    """Pay what is due from cash, then the pool, then the bank line (M-17)."""
-    need = o.redemption_due_li - o.redemption_paid_li
+    """Pay what is due from cash, then the pool, then the bank line (M-17); clients before funders (M-138)."""
+    to_clients = o.redemption_due_li - o.redemption_paid_li
+    need = to_clients + o.funding_due_li - o.funding_returned_li
     sold, brought = sell_pool(need - lender.cash, lender.pool, haircut_bp)
     lender.pool -= sold
     lender.cash += brought
@@ -111,8 +121,9 @@ def pay_by_tier(
     o.line_drawn_li += drawn
     paid = min(need, lender.cash)
     lender.cash -= paid
-    lender.claims -= paid
-    o.redemption_paid_li += paid
+    lender.claims -= min(paid, to_clients)
+    o.redemption_paid_li += min(paid, to_clients)
+    o.funding_returned_li += max(0, paid - to_clients)
     if keeps(ledger) and need > 0:
         for kind, money in ((DUE, need), (POOL_SOLD, sold), (LINE_DRAWN, drawn), (PAID, paid)):
             if money > 0:
@@ -171,13 +182,15 @@ def close_platforms(day: int, f: Facts, s: State, story: Story) -> None:
             o.own_funds_exhausted_day = day
             if keeps(s.ledger):
                 note(s.ledger, day, 0, EXHAUSTED, p, NOBODY, 0, 0, own_funds)
-        late = f.due[max(0, day - f.terms.payment_grace_days), p].own
-        if o.failure_day == 0 and (own_funds <= 0 or o.redemption_paid_li < late):
+        patient = max(0, day - f.terms.payment_grace_days)
+        late = o.redemption_paid_li < s.requests.due[patient, p].own or o.funding_returned_li < story.days[patient, p].funding_due_li
+        if o.failure_day == 0 and (own_funds <= 0 or late):
             o.failure_day = day
             if keeps(s.ledger):
                 note(s.ledger, day, 0, FAILED, p, NOBODY, 0, 0, o.redemption_due_li - o.redemption_paid_li)
         story.days[day, p].deficit_li = o.deficit_li
         story.days[day, p].own_funds_li = own_funds
+        story.days[day, p].loans_li = lender.loans
 
 
 @kernel

@@ -64,6 +64,21 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("redemption", "who", Phrase("Redemption, by whom", "兑付者"), ""),
     ("redemption", "start_day", Phrase("Redemption, first day", "兑付起始日"), ""),
     ("redemption", "over_days", Phrase("Redemption, over days", "兑付持续日数"), ""),
+    ("redemption", "gate_pct", Phrase("Gate, share of claims a day", "每日赎回限额占债权"), "%"),
+    ("redemption.wave", "from_day", Phrase("Wave of withdrawals, from day", "挤兑潮起始日"), ""),
+    ("redemption.wave", "base_pct", Phrase("Wave, daily probability without news", "挤兑潮：无消息时每日概率"), "%"),
+    ("redemption.wave", "branching", Phrase("Wave, branching ratio", "挤兑潮：分支比"), ""),
+    ("redemption.wave", "explosive", Phrase("Wave, explosive on purpose", "挤兑潮：有意设为爆发性"), ""),
+    ("redemption.wave", "half_life_days", Phrase("Wave, half-life of what excites it, days", "挤兑潮：激发半衰期（日）"), ""),
+    ("redemption.wave", "part_pct", Phrase("Wave, part that is asked for", "挤兑潮：每次申请占余额"), "%"),
+    ("redemption.wave", "loss", Phrase("Wave, jumps by losses of own funds", "挤兑潮：自有资金损失引起的跳升"), ""),
+    ("redemption.wave", "downgrade_jump_pct", Phrase("Wave, jump at a downgrade", "挤兑潮：降级引起的跳升"), "%"),
+    ("redemption.wave", "unpaid_jump_pct", Phrase("Wave, jump a day of unpaid redemption", "挤兑潮：未兑付引起的每日跳升"), "%"),
+    ("redemption.foreign", "share_pct", Phrase("Foreign money that leaves, share", "外资撤出比例"), "%"),
+    ("redemption.foreign", "start_day", Phrase("Foreign money leaves, from day", "外资撤出起始日"), ""),
+    ("redemption.foreign", "over_days", Phrase("Foreign money leaves, over days", "外资撤出持续日数"), ""),
+    ("redemption.foreign", "market_fall_pct", Phrase("Foreign money leaves once the factor fell by", "因子下跌达到该幅度后外资撤出"), "%"),
+    ("recalls", "grade", Phrase("Recall clauses act; grade before the run", "收回条款生效；运行前评级"), ""),
     ("liquidity", "impact", Phrase("Impact law", "冲击规律"), ""),
     ("liquidity", "impact_coefficient", Phrase("Impact coefficient", "冲击系数"), ""),
     ("liquidity", "impact_floor_pct", Phrase("Floor of prices, of the book's price", "价格下限占账簿日价格"), "%"),
@@ -93,6 +108,8 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("", "sector_margin", Phrase("Stricter margins of sectors", "行业加严担保"), ""),
 )
 
+#: Blocks that are left out where no scenario has them.
+_SELDOM = ("redemption.wave", "redemption.foreign", "recalls")
 #: So many instruments of a suspension are named.
 _NAMED = 4
 #: A list of more numbers than these is a path, told by its ends.
@@ -124,6 +141,8 @@ WORDS: dict[str, Phrase] = {
     "flat": Phrase("flat", "持平"),
     "top_clients": Phrase("largest client groups", "最大客户集团"),
     "pro_rata": Phrase("pro rata", "按比例"),
+    "random": Phrase("drawn on each path", "逐路径随机抽取"),
+    "nobody": Phrase("nobody by plan", "无计划赎回"),
     "sqrt": Phrase("sqrt", "平方根 sqrt"),
     "linear": Phrase("linear", "线性 linear"),
     "exponential": Phrase("exponential", "指数 exponential"),
@@ -173,9 +192,11 @@ def _path(values: list[float], unit: str) -> Phrase:
 
 
 def _entry(table: dict[str, Any]) -> Phrase:
-    """One table of a list: a suspension (M-44), a rule of stricter margins (M-49), or a response (M-147)."""
+    """One table of a list: a suspension (M-44), a rule of stricter margins (M-49), a loss that clients hear of (M-133), or a response."""
     if "do" in table:
         return response(table)
+    if "own_funds_lost_pct" in table:
+        return same(f"{plain(table['own_funds_lost_pct']).en}%: +{plain(table['jump_pct']).en}%")
     who = same(table.get("sector") or table.get("subsector") or table.get("board") or _names(table.get("instruments") or []))
     if "from_day" not in table:
         return Phrase(f"{who.en}: {rule(table).en}", f"{who.zh}：{rule(table).zh}")
@@ -204,6 +225,8 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
     rows = []
     for block, key, name, unit in ROWS:
         found = [_block(s, block) for s in run.scenarios]
+        if block in _SELDOM and not any(found):
+            continue
         cells = [(_shown(b.get(key), unit), _said_by(b, key, sources)) for b in found]
         rows.append(Row(name, NOTHING, _collapsed(cells)))
     table = Table(
