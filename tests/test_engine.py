@@ -50,7 +50,7 @@ def crash(book: sl.Book) -> Resolved:
     return resolved(book)
 
 
-@pytest.fixture(scope="module", params=["baseline", "crash-60", "redemption-30", "severe"])
+@pytest.fixture(scope="module", params=["baseline", "crash-60", "redemption-30", "severe", "withdrawal-wave"])
 def told(book: sl.Book, request: pytest.FixtureRequest) -> dict[str, pd.DataFrame]:
     """The tables of a run: a quiet one, deep losses, redemptions, and everything at once."""
     r = resolved(book, request.param)

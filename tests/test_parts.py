@@ -107,6 +107,16 @@ def test_parts_in_threads_give_the_same_blocks(severe: Resolved, count: int) -> 
     same(found[0], engine.run_block(severe, 5, 2, 6))
 
 
+def test_a_wave_of_withdrawals_needs_no_message_of_its_own() -> None:
+    said = resolve(demo_book(600, 3), shipped_market(), read_scenario("withdrawal-wave"))
+    found: list[engine.Block] = []
+    farm.run_tasks([said], 5, [(0, 2, 5)], lambda task, block: found.append(block), parts=3)
+    whole = engine.run_block(said, 5, 2, 5)
+    same(found[0], whole)
+    assert whole.outcomes["wave_asked_li"].any()
+    assert whole.outcomes["funding_returned_li"].any()
+
+
 def test_parts_in_two_processes_give_the_same_blocks(severe: Resolved) -> None:
     found: list[engine.Block] = []
     farm.run_tasks([severe], 5, [(0, 0, 3)], lambda task, block: found.append(block), parts=3, workers=2)

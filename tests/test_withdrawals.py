@@ -214,6 +214,46 @@ def test_what_is_behind_the_gate_is_not_due_and_fails_nobody() -> None:
     assert (poor["failure_day"], poor["unpaid_end_li"]) == (2, 60_000)
 
 
+# --- news (M-133, M-140) --------------------------------------------------------------------------
+
+QUIET = {"from_day": 1, "base": 0, "feed": 0, "decay": 0, "part_bp": 10_000, "loss": (), "downgrade": 0, "unpaid": 0}
+
+
+def test_each_evening_with_an_unpaid_redemption_is_news_and_the_first_to_ask_is_gone() -> None:
+    """Nothing can be paid from day 1 on; on the days after, as long as the platform lives, the wave has the jump's intensity."""
+    world = gated_world(cash=0, gate=None, other=200_000)
+    world["withdrawals"]["wave"] = {**QUIET, "unpaid": 250_000_000}
+    world["terms"]["payment_grace_days"] = 3
+    told = run_kernel(world)
+    assert told["platforms"][0]["failure_day"] == 4
+    assert [d[0]["wave_ppm"] for d in told["days"]] == [0, 250_000, 250_000, 250_000, 0]
+
+
+def downgrade_world() -> dict[str, Any]:
+    """Own funds of 10 yuan before a margin call of 100 yuan and more on every day: below 15%, and no bank line."""
+    nodes = [node(own, 0, ("rating", threshold)) for own, threshold in ((1_000, 1), (2_000, 2))]
+    layer = {"amount": 990_000, "rate_bp": 0, "reset_days": 0, "seniority": 1}
+    lender = {"funding": [layer], "holders": [], "segregated": 0, "gate": None, "nodes": [nodes[0]], "cash": 0}
+    nodes[0]["clauses"] += nodes[1]["clauses"]
+    account = plain_account(1_000_000, {0: 130}, liquidation_bp=10_000)
+    world = plain_world([plain_instrument(10_000)], [[10_000]] * 6, [account], platform=lender, grace_days=60)
+    world["withdrawals"] = {"random_bp": 0, "start": 1, "over": 1, "grade": 0, "wave": {**QUIET, "downgrade": 500_000_000}, "foreign": None}
+    return world
+
+
+def test_a_platform_is_downgraded_once_by_two_grades_and_that_is_news_for_a_day() -> None:
+    """AAA becomes A on day 2: a clause below AA (rating 1) fires, one below A (rating 2) never."""
+    world = downgrade_world()
+    told = run_kernel(world)
+    assert [d[0]["margin_call_li"] for d in told["days"]] == [100_000, 100_000, 96_000, 96_000, 96_000]
+    assert [d[0]["wave_ppm"] for d in told["days"]][:5] == [0, 500_000, 0, 0, 0]
+    assert told["platforms"][0]["funding_recalled_li"] == 1_000
+    # A line that closes the gap of 15% × 100 − 10 yuan keeps the grade; one 厘 less does not.
+    for line, kept in ((5_000, True), (4_999, False)):
+        world["platforms"][0]["line"] = line
+        assert (run_kernel(world)["platforms"][0]["funding_recalled_li"] == 0) is kept
+
+
 # --- recall clauses (M-137 to M-140) --------------------------------------------------------------
 
 

@@ -10,10 +10,12 @@ from stresslab.kernels.ledger import (
     DUE,
     EXHAUSTED,
     FAILED,
+    FUNDING_DUE,
     LINE_DRAWN,
     NOBODY,
     PAID,
     POOL_SOLD,
+    RETURNED,
     UNPAID,
     Ledger,
     keeps,
@@ -125,7 +127,11 @@ def pay_by_tier(
     o.redemption_paid_li += min(paid, to_clients)
     o.funding_returned_li += max(0, paid - to_clients)
     if keeps(ledger) and need > 0:
-        for kind, money in ((DUE, need), (POOL_SOLD, sold), (LINE_DRAWN, drawn), (PAID, paid)):
+        to_funders = max(0, paid - to_clients)
+        for kind, money in (
+            (DUE, to_clients), (FUNDING_DUE, need - to_clients), (POOL_SOLD, sold), (LINE_DRAWN, drawn), (PAID, paid - to_funders),
+            (RETURNED, to_funders),
+        ):
             if money > 0:
                 note(ledger, day, 0, kind, p, NOBODY, 0, 0, money)
 

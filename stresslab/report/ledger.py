@@ -43,7 +43,7 @@ EVENTS = {
     "paid": Phrase("redemption paid", "已付兑付"),
     "pool_sold": Phrase("liquid pool sold", "卖出流动性资产"),
     "line_drawn": Phrase("bank line drawn", "动用授信"),
-    "unpaid": Phrase("redemption left unpaid", "未能兑付"),
+    "unpaid": Phrase("left unpaid", "未能兑付"),
     "absorbed": Phrase("deficit of the day", "当日穿仓额"),
     "exhausted": Phrase("own funds exhausted", "自有资金耗尽"),
     "failed": Phrase("platform fails", "平台失败"),
@@ -52,6 +52,8 @@ EVENTS = {
     "hedge_paid": Phrase("cost of a hedge", "对冲成本"),
     "hedge_gain": Phrase("gain of a hedge", "对冲收益"),
     "hedge_loss": Phrase("loss of a hedge", "对冲亏损"),
+    "funding_due": Phrase("recalled funding to be returned", "应退还资金"),
+    "returned": Phrase("recalled funding returned", "已退还资金"),
 }
 _DISPLACED = Phrase("{event} ({money} of it because another share could not be sold)", "{event}（其中{money}因他券无法卖出而转移）")
 _STYLES = {
