@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import platform
 import resource
 import shutil
+import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +27,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stresslab.faults import Fault, InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 RECORD = "record.json"
@@ -59,7 +67,24 @@ def write_bytes(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(path)
+        _sync_folder(path.parent)
     finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a renaming outlast a power cut; where folders cannot be opened (Windows) the system sees to it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process that was killed while writing left behind."""
+    for draft in folder.glob("**/.*.part"):
         draft.unlink(missing_ok=True)
 
 
@@ -71,8 +96,16 @@ def write_json(path: Path, value: Any) -> None:
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file, atomically; the same table gives the same bytes."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", version="2.6", store_schema=False)
+    pq.write_table(table, sink, compression="zstd", version="2.6", store_schema=False, write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_table(path: Path) -> pa.Table | None:
+    """A Parquet file; None if there is none, or it cannot be read."""
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
 
 
 def machine(started: datetime, seconds: dict[str, float], whence: dict[str, str | None]) -> dict[str, Any]:
@@ -105,8 +138,35 @@ class RunFolder:
         """Whether the run in this folder has finished."""
         return (self.path / RECORD).is_file()
 
-    def open(self, plan: dict[str, Any]) -> bool:
-        """Take the folder for a plan; True if it holds that very run, finished. Refuses a folder of anything else."""
+    @contextlib.contextmanager
+    def taken(self, plan: dict[str, Any]) -> Iterator[bool]:
+        """Have the folder for a plan, alone; True if it holds that very run, finished. Refuses a folder of anything else.
+
+        What keeps others out is a lock on the plan's file, which the system drops with the process, however it ends.
+        """
+        finished = self._open(plan)
+        with self._locked():
+            _sweep(self.path)
+            if self.complete:
+                self.drop_blocks()
+            yield finished or self.complete
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        if fcntl is None:
+            yield
+            return
+        with (self.path / PLAN).open("rb") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                way_out = "wait for it, or give another --out"
+                raise InputError([Fault(str(self.path), "another process is at work in this folder", way_out)]) from None
+            except OSError:
+                pass  # a file system without locks: two runs of one plan then write the same bytes twice
+            yield
+
+    def _open(self, plan: dict[str, Any]) -> bool:
         wanted = digest_of(plan)
         if self.path.exists() and not self.path.is_dir():
             raise InputError([Fault(str(self.path), "the output must be a folder", "give another --out")])
@@ -120,7 +180,7 @@ class RunFolder:
                 rule = "this folder holds another run (other book, scenarios, seed, paths or version)"
                 raise InputError([Fault(str(self.path), rule, "give another --out, or delete the folder")])
             return self.complete
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and any(not p.name.endswith(".part") for p in self.path.iterdir()):
             raise InputError([Fault(str(self.path), NOT_A_RUN, "give another --out")])
         try:
             write_json(found, plan)
@@ -134,19 +194,18 @@ class RunFolder:
 
     def save_block(self, scenario: str, start: int, stop: int, arrays: dict[str, NDArray[np.int64]]) -> None:
         """Keep a finished block, so that a killed run need not do it again."""
-        import io
-
         stream = io.BytesIO()
         np.savez(stream, **arrays)  # type: ignore[arg-type]
         write_bytes(self._block(scenario, start, stop), stream.getvalue())
 
     def load_block(self, scenario: str, start: int, stop: int) -> dict[str, NDArray[np.int64]] | None:
-        """The arrays of a finished block, or None."""
+        """The arrays of a finished block; None if there is none, or a bad disk has changed it: then it is run again."""
         path = self._block(scenario, start, stop)
-        if not path.is_file():
-            return None
-        with np.load(path, allow_pickle=False) as held:
+        # Each array in the file has a checksum, which reading verifies.
+        bad = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+        with contextlib.suppress(*bad), np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
             return {name: held[name] for name in held.files}
+        return None
 
     def drop_blocks(self) -> None:
         """Forget the finished blocks: their tables are written."""

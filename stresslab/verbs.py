@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -168,12 +168,25 @@ def _run(
     plan = _plan(given, paths, seed) | {"sampling": str(sampling)}
     if request is not None:
         plan["tail"] = request.plan()
-    folder = record.RunFolder(out)
-    if folder.open(plan):
-        return Run(folder.path)
     seconds = {"inputs": time.perf_counter() - clock}
+    folder = record.RunFolder(out)
+    run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
+    ask_tail = None if request is None else partial(_ask_tail, folder, request, given.resolved, seed, workers, scheduler)
+    with folder.taken(plan) as finished:
+        if not finished:
+            described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
+            record.write_json(folder.path / record.RECORD, described | {"machine": record.machine(started, seconds, whence)})
+            folder.drop_blocks()
+    return Run(folder.path)
+
+
+def _fill(
+    folder: record.RunFolder, plan: dict[str, Any], given: Inputs, resolved: list[Resolved],
+    run_blocks: Callable[[], list[list[engine.Block]]], ask_tail: Callable[[], None] | None, seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Write everything of a run but its record, and return what the record says; ``seconds`` takes how long the parts took."""
     clock = time.perf_counter()
-    blocks = _run_blocks(folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
+    blocks = run_blocks()
     seconds["paths"] = time.perf_counter() - clock
     clock = time.perf_counter()
     made = [engine.tables(r, found) for r, found in zip(resolved, blocks, strict=True)]
@@ -182,18 +195,14 @@ def _run(
     seconds["tables"] = time.perf_counter() - clock
     clock = time.perf_counter()
     described = _describe(plan, given)
-    if request is not None:
-        _ask_tail(folder, request, given.resolved, seed, workers, scheduler)
+    if ask_tail is not None:
+        ask_tail()
         described["tail"] = plan["tail"]
         seconds["tail"] = time.perf_counter() - clock
         clock = time.perf_counter()
     _judge(folder, described, given.scale)
     seconds["judgement"] = time.perf_counter() - clock
-    described["outputs"] = folder.outputs()
-    described["machine"] = record.machine(started, seconds, whence)
-    folder.drop_blocks()
-    record.write_json(folder.path / record.RECORD, described)
-    return Run(folder.path)
+    return described | {"outputs": folder.outputs()}
 
 
 def replay(
@@ -267,8 +276,6 @@ def reverse(
     if faults:
         raise InputError(faults)
     folder = None if out is None else record.RunFolder(Path(out))
-    if folder is not None:
-        folder.open(_plan(given, paths, seed) | {"question": "reverse"})
     done = 0
 
     def simulate(scenarios: Sequence[Scenario]) -> list[pd.DataFrame]:
@@ -281,8 +288,10 @@ def reverse(
         done += len(ready) * paths
         return made
 
-    found: Breaking = break_it(base, goal, dials, simulate, platforms or known)
-    if folder is not None:
+    if folder is None:
+        return break_it(base, goal, dials, simulate, platforms or known)
+    with folder.taken(_plan(given, paths, seed) | {"question": "reverse"}):
+        found = break_it(base, goal, dials, simulate, platforms or known)
         record.write_json(folder.path / "reverse.json", as_json(found))
     return found
 
@@ -293,7 +302,7 @@ def _outcomes(
 ) -> list[pd.DataFrame]:
     """The outcomes of some scenarios, from the folder where they are there; what is run is kept in it."""
     places = [None if folder is None else folder.path / "points" / f"{r.scenario}.parquet" for r in resolved]
-    tables: list[Any] = [pq.read_table(place) if place is not None and place.is_file() else None for place in places]
+    tables: list[Any] = [None if place is None else record.read_table(place) for place in places]
     missing = [at for at, table in enumerate(tables) if table is None]
     found: dict[int, list[engine.Block]] = {at: [] for at in missing}
     finished = before + (len(resolved) - len(missing)) * paths
