@@ -119,6 +119,14 @@ def test_lines_are_raised_on_the_day_after_the_fall() -> None:
     assert [day[0]["sold_li"] > 0 for day in told["days"]] == [False, False, True, False]
 
 
+@pytest.mark.parametrize(("first", "then", "line"), [("cap", "raise", 15_100), ("raise", "cap", 15_000)])
+def test_rules_of_one_day_act_in_their_order(first: str, then: str, line: int) -> None:
+    """(M-147) A cap of 3 is a line of 150%: raised by a point after it, it is 151%; before it, 140% becomes 141%, below the cap."""
+    said = {"cap": rule("day", 1, "cap_leverage", 30_000), "raise": rule("day", 1, "raise_lines", 100)}
+    told = both(planned(one_loan([10_000]), rules=(said[first], said[then])))
+    assert told["platforms"][0]["margin_call_issued_li"] == 7_000_000 * line // 10_000 - 10_000_000
+
+
 def test_a_leverage_cap_follows_volatility() -> None:
     """(M-149) At 20.755869% a year a target of 15% multiplies a cap of 3 by 0.7227 (RiskMetrics' example); 2.1680 is a line of 185.62%."""
     assert responses.floor_of(0, 30_000, 150_000) == 15_000

@@ -147,6 +147,8 @@ def act(day: int, factor_bp: I64, p: int, rule: Record, now: Record, lender: Rec
     """Do what a rule says, at a platform (M-148 to M-153)."""
     if rule.act == RAISE_LINES:
         lender.raise_bp += rule.amount
+        if lender.floor_bp > 0:  # a floor of an earlier rule of today rises with the lines
+            lender.floor_bp += rule.amount
     elif rule.act == CAP_LEVERAGE:
         lender.floor_bp = max(lender.floor_bp, floor_of(volatility_ppm(day, rule.over_days, factor_bp), rule.amount, rule.target_ppm))
     elif rule.act == SELL_IN_BATCHES:
