@@ -75,7 +75,9 @@ def new_state(book: layout.Facts) -> State:
 
 
 def begin(book: layout.Facts, s: State, story: layout.Story) -> None:
-    """Set state and story to the day before the first."""
+    """Set state and story to the day before the first; refuses what the loop does not know, as each of its rules would slow it."""
+    if book.terms.plan.active:
+        raise ValueError("the loop knows no shut desks and no responses")
     for column in (*s.accounts, *s.positions, s.layer_carry, story.rounds):
         column[:] = 0
     for part in (s.market, s.lender, story.outcome, story.days, story.tape):

@@ -85,7 +85,7 @@ class NumpyCascade:
             or terms.call_all_after_failure
             or a["sale_order"].any()
         )
-        if not neutral or terms.batches != 1 or not terms.displace or terms.impact.law != liquidity.IMPACT_SQRT:
+        if not neutral or terms.plan.active or terms.batches != 1 or not terms.displace or terms.impact.law != liquidity.IMPACT_SQRT:
             raise ValueError("the peers know the rules of the benchmark's scenario only")
         self.terms, self.impact, self.limit_bp = terms, terms.impact, facts.limit_bp.astype(np.int64)
         self.first, self.count = a["first"].astype(np.int64), (a["last"] - a["first"]).astype(np.int64)

@@ -46,7 +46,8 @@ _WHERE = {
     "check_submission": "submission", "submit": "submission",
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
-    "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs", "write_report": "verbs",
+    "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
+    "write_report": "verbs",
 }
 
 __all__ = [

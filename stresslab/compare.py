@@ -18,6 +18,20 @@ from stresslab.sampling import Sampling
 _NAMES = frozenset({"id", "title", "title_zh", "purpose", "purpose_zh", "source"})
 
 
+#: Whom or what a measure of a comparison is about, in the order in which it is told; all others stand first.
+PAYERS: dict[str, tuple[str, ...]] = {
+    "what it costs": ("selling_cost", "compensation", "hedge_cost", "hedge_gain", "line_drawn"),
+    "platforms pay": ("own_funds_end", "absorbed_by_reserve", "absorbed_by_own_capital"),
+    "funders pay": ("absorbed_by_junior", "absorbed_by_senior"),
+    "clients pay": ("absorbed_by_claims", "unpaid_end", "client_paid"),
+}
+
+
+def payer(measure: str) -> str:
+    """Under which heading of `PAYERS` a measure stands; `what changes` for the others."""
+    return next((name for name, measures in PAYERS.items() if measure in measures), "what changes")
+
+
 class Difference(NamedTuple):
     """One key on which two scenarios differ, like ``operations.batches``, with both values; None where one has none."""
 
@@ -40,8 +54,8 @@ def _flat(table: dict[str, Any], place: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             yield from _flat(value, f"{place}{key}.")
         elif isinstance(value, list):
-            # A list of tables is one value; its sources are not part of it.
-            held = [{k: v for k, v in one.items() if k not in _NAMES} if isinstance(one, dict) else one for one in value]
+            # A list of tables is one value; its sources are not part of it, nor keys that say nothing.
+            held = [{k: v for k, v in one.items() if k not in _NAMES and v is not None} if isinstance(one, dict) else one for one in value]
             yield f"{place}{key}", held or None
         else:
             yield f"{place}{key}", value

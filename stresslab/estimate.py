@@ -132,7 +132,7 @@ def paired(outcomes: pd.DataFrame, first: str, second: str, sampling: str = Samp
 
     Columns are those of `PAIRED_COLUMNS`: both means, their difference (second − first) with the
     error and 95% interval of a mean of differences, and on how many paths the second is better or
-    worse. Lower is better but for margin coverages; paths that are neither are equal. Money is in
+    worse. Lower is better but for margin coverages, gains of hedges and own funds; paths that are neither are equal. Money is in
     yuan, events (failure and the like) and ratios in percent; a difference of percents is in points.
     Platform ``ALL`` adds up platforms as :func:`estimate` does. Raises ``InputError`` unless both
     scenarios are in the table, differ, and have the same paths and platforms.
@@ -166,7 +166,8 @@ def paired(outcomes: pd.DataFrame, first: str, second: str, sampling: str = Samp
 def _pairs(one: Columns, two: Columns) -> Iterator[tuple[str, str, str, float, Floats, Floats]]:
     """Each measure and event of two scenarios, in shown units: name, unit, formula, sign of the bad side, both values."""
     totals = _with_total(one), _with_total(two)
-    for measure in _MEASURES:
+    costs = _PAIRED_ONLY if all(name in one and name in two for name in _COSTS) else ()
+    for measure in (*_MEASURES, *costs):
         before, after = (measure.read(t if measure.total else c) for t, c in zip(totals, (one, two), strict=True))
         sign = 1.0 if measure.worse == "high" else -1.0
         yield measure.name, measure.unit, f"{measure.formula}, M-50", sign, before / measure.divisor, after / measure.divisor
@@ -273,6 +274,15 @@ _MEASURES: tuple[_Measure, ...] = (
     _margin("margin_coverage"),
     _margin("margin_coverage_fundamental"),
     _Measure("breaker_days", lambda columns: columns["breaker_days"].astype(np.float64), "days", 1, "M-45"),
+)
+
+#: What only a comparison tells: what a response costs and brings, and what is left.
+_PAIRED_ONLY: tuple[_Measure, ...] = (
+    *map(_money, ("client_paid", "selling_cost", "line_drawn", "compensation", "hedge_cost")),
+    _Measure("hedge_gain", lambda columns: columns["hedge_gain_li"].astype(np.float64), "yuan", LI_PER_YUAN, "M-151", worse="low"),
+    _Measure(
+        "own_funds_end", lambda columns: (columns["reserve_end_li"] + columns["own_capital_end_li"]).astype(np.float64), "yuan",
+        LI_PER_YUAN, "M-28", worse="low"),
 )
 
 #: Ratios that may be infinite: they have quantiles, but no mean and no tail mean.
@@ -478,6 +488,13 @@ _NEEDED = (
 )
 
 
+#: What a comparison alone needs (`_PAIRED_ONLY`); a table without it is compared without.
+_COSTS = (
+    *(f"{name}_li" for name in ("client_paid", "selling_cost", "line_drawn", "compensation", "hedge_cost", "hedge_gain")),
+    "reserve_end_li", "own_capital_end_li",
+)
+
+
 def _last_days(days: pd.DataFrame) -> dict[str, int]:
     """The last trading day of each scenario."""
     absent = [name for name in ("scenario", "day") if name not in days]
@@ -493,7 +510,7 @@ def _scenarios(outcomes: pd.DataFrame) -> Iterator[tuple[str, list[str], Columns
         raise InputError(
             [_fault("outcomes", "platform_id", TOTAL, f"{TOTAL} names the total of all platforms")]
         )
-    yield from _grids(outcomes, "outcomes", "platform_id", _NEEDED)
+    yield from _grids(outcomes, "outcomes", "platform_id", (*_NEEDED, *(name for name in _COSTS if name in outcomes)))
 
 
 def _grids(table: pd.DataFrame, file: str, of: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[str], Columns]]:

@@ -328,6 +328,12 @@ PLATFORM_MEASURES: tuple[Measure, ...] = (
     _li("reserve_end_li", "reserve at the end", "期末风险准备金", "M-29"),
     _li("own_capital_end_li", "own capital at the end", "期末自有资金", "M-29"),
     _li("account_cash_end_li", "cash in accounts at the end", "期末账户现金", "M-25"),
+    _n("first_response_day", "first response on day", "首次应对日", "M-147", "day"),
+    _li("compensation_li", "compensation for a shut desk", "停摆赔付", "M-146"),
+    _li("hedge_cost_li", "cost of hedges", "对冲成本", "M-151"),
+    _li("hedge_gain_li", "gain of hedges, a loss if negative", "对冲损益", "M-151"),
+    _li("hedge_owed_li", "owed to the broker", "欠付对冲经纪商", "M-151"),
+    _li("hedge_end_li", "hedges at the end: margin and intrinsic value", "期末对冲资产", "M-29"),
     _li("wave_asked_li", "asked for in the wave", "挤兑潮申请赎回额", "M-134"),
     _n("wave_groups", "client groups that asked in the wave", "挤兑潮中申请赎回的客户集团数", "M-134"),
     _li("gated_end_li", "waiting behind the gate at the end", "期末赎回限额外排队额", "M-131"),
@@ -483,7 +489,10 @@ OUTPUTS |= {
 }
 
 #: Days are 0 in the kernels when a thing never happened; a table shows null.
-NULL_WHEN_ZERO = ("candidates_effective_ppm", "margin_call_peak_day", "first_unpaid_day", "own_funds_exhausted_day", "failure_day")
+NULL_WHEN_ZERO = (
+    "candidates_effective_ppm", "margin_call_peak_day", "first_unpaid_day", "own_funds_exhausted_day", "failure_day",
+    "first_response_day",
+)
 
 
 def schema(table: str) -> pa.Schema:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.engine import Block, Runner, new_block
-from stresslab.kernels import cascade, layout, liquidity, platforms, withdrawals
+from stresslab.kernels import cascade, layout, liquidity, platforms, responses, withdrawals
 from stresslab.resolve import Resolved
 
 I64 = NDArray[np.int64]
@@ -157,11 +157,13 @@ class Part:
             if day > 1:
                 platforms.close_platforms(day - 1, facts, state, story)
                 cascade.close_market(day - 1, facts, state, story)
+            responses.decide(day, runner.factor_ppm[lane] // 100, facts, state, story)
             fall = self._fall(lane, day)
             cascade.open_market(day, runner.fundamental[lane, day], runner.closed[lane, day], fall, facts, state, story)
             platforms.open_platforms(state)
         elif name == "pay":
             platforms.measure(day, state, story)
+            responses.bear(facts, state, story)
             withdrawals.ask(
                 day, self.paths[lane], runner.seed, self._fall(lane, day - 1), facts, state.requests, state.platform, story)
             platforms.pay(day, facts, state, story)
@@ -174,6 +176,7 @@ class Part:
             cascade.close_market(day, facts, state, story)
         elif name == "end":
             platforms.finish_platforms(facts, state, story.outcome)
+            responses.finish_responses(facts, state, story.outcome)
 
     def _work(self, name: str, lane: int, path: int, day: int, turn: int, column: str) -> None:
         """What this part does with its own accounts."""
@@ -197,6 +200,7 @@ class Part:
                 cascade.respond(day, turn + 1, self.worst[lane], facts, state, story)
         elif name == "write_off":
             cascade.write_off(day, facts, state, story.outcome)
+            responses.weigh(facts, state)
         elif name == "finish":
             cascade.finish_accounts(runner.fundamental[lane, day], facts, state, story.outcome)
 

@@ -31,6 +31,7 @@ from stresslab.repricing import (
     layer_clause,
     write_loans,
 )
+from stresslab.responses import plan_of
 from stresslab.sampling import Sampling
 from stresslab.scenario import Scenario, Suspension
 
@@ -109,7 +110,8 @@ def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     platform, due, layer = _lenders(book, scenario, days, clauses)
     highest = int(instrument["cost_bp"].max(initial=0))
     facts = cascade.make_facts(
-        account, position, instrument, limit_table(book, days), platform, due, layer, _terms(scenario, days, highest),
+        account, position, instrument, limit_table(book, days), platform, due, layer,
+        _terms(scenario, days, highest)._replace(plan=plan_of(scenario, book.tables["platforms"]["platform_id"].tolist())),
         clauses.clauses(), requests_of(book, scenario))
     return Resolved(
         scenario.id, facts, terms, closed_table(book, scenario, days), _suspensions(scenario), basket,
@@ -174,6 +176,12 @@ def _check_names(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
     named: list[tuple[str, str | None, str | None, tuple[str, ...]]] = []
     named += [(f"market.suspension.{at}", s.sector, None, s.instruments or ()) for at, s in enumerate(scenario.market.suspension)]
     named += [(f"sector_margin.{at}", m.sector, m.subsector, ()) for at, m in enumerate(scenario.sector_margin)]
+    platforms = book.tables["platforms"]["platform_id"].tolist()
+    for at, response in enumerate(scenario.response):
+        for name in response.platforms:
+            if name not in platforms:
+                way_out = nearest(name, platforms)
+                faults.append(Fault(file, "is no platform of the book", way_out, None, f"response.{at}.platforms", name))
     for place, sector, subsector, instruments in named:
         for name in instruments:
             if name not in known["instrument_id"]:

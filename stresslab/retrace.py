@@ -29,7 +29,7 @@ Records = Any
 EVENTS_AT_FIRST = 2**20
 _PRICED = (kinds.ORDER, kinds.FILL, kinds.LOCKED, kinds.CLOSED, kinds.PRICE, kinds.RATIONED)
 _COUNTED = (kinds.ORDER, kinds.FILL, kinds.PRICE, kinds.RATIONED)
-_WITHOUT_MONEY = (kinds.LOCKED, kinds.CLOSED, kinds.PRICE, kinds.RATIONED, kinds.BREAKER)
+_WITHOUT_MONEY = (kinds.LOCKED, kinds.CLOSED, kinds.PRICE, kinds.RATIONED, kinds.BREAKER, kinds.RESPONSE)
 #: So many differences are told.
 _SHOWN = 5
 

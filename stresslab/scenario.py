@@ -286,7 +286,9 @@ class Operations(_Block):
     """How platforms sell (M-21, M-22, M-47, M-48), how long an unpaid redemption is borne, and what then happens to loans (M-28).
 
     ``contract`` leaves the choice to each account. ``batches`` of 1 sells at once, more spread a sale over as many days.
-    Without ``displace`` an account sells no more of one share because another one cannot be sold.
+    Without ``displace`` an account sells no more of one share because another one cannot be sold. On ``days_without_calls`` nobody
+    is called, on ``days_without_sales`` nobody is sold (M-145); of what the shares of an account below its line then lose until the
+    desk is open again, ``compensation_pct`` is taken off its debt, at the platform's cost (M-146).
     """
 
     sale: Literal["contract", "full", "partial"] = "contract"
@@ -296,7 +298,51 @@ class Operations(_Block):
     displace: Flag = True
     payment_grace_days: Whole = Field(ge=0, le=60)
     after_failure: Literal["held", "called"]
+    days_without_calls: tuple[Day, ...] = ()
+    days_without_sales: tuple[Day, ...] = ()
+    compensation_pct: Percent = Field(default=0.0, ge=0, le=100)
     source: Source | None = None
+
+
+class Response(_Block):
+    """What platforms do when something has happened, once on a path, before the open of the next day (M-147 to M-153).
+
+    What is read at the close: the ``market_fall_pct`` of the factor since the book's date, its ``volatility_pct`` a year over the last
+    ``over_days``, ``own_funds_lost_pct`` of a platform, its ``unpaid_yuan`` of redemptions and the ``day`` act from ``at_least`` on;
+    its ``maintenance_ratio_pct`` (all collateral over all debt), its ``margin_coverage_pct`` of the day and ``liquid_share_pct`` (cash
+    and pool in percent of redeemable claims) act ``below`` a value.
+    `raise_lines` adds ``by_pct`` to all three lines of every account; `cap_leverage` calls accounts above ``leverage`` (assets
+    over equity), a cap that falls as volatility over ``over_days`` passes ``target_volatility_pct``; `sell_in_batches` changes
+    ``batches``; `pause_sales` sells nothing ``for_days``; `draw_line` draws ``share_pct`` of the bank line (all of it without).
+    `hedge_futures` and `hedge_etf` sell the index for ``share_pct`` of the loans: ``margin_pct`` of it is posted in cash,
+    ``basis_pct`` (the discount to the index) and ``fee_pct`` are paid at once, ``carry_pct`` a year as long as it stands.
+    `hedge_put` buys puts at ``strike_pct`` of the index that run ``for_days``, priced with ``implied_volatility_pct`` and
+    ``rate_pct``. Without ``platforms`` all of them respond, each when it happens to it.
+    """
+
+    when: Literal[
+        "market_fall_pct", "volatility_pct", "margin_coverage_pct", "liquid_share_pct", "own_funds_lost_pct", "unpaid_yuan", "day",
+        "maintenance_ratio_pct"]
+    at_least: Number | None = Field(default=None, ge=0)
+    below: Number | None = Field(default=None, ge=0)
+    over_days: Whole | None = Field(default=None, ge=1, le=252)
+    platforms: tuple[Text, ...] = ()
+    do: Literal[
+        "raise_lines", "cap_leverage", "sell_in_batches", "pause_sales", "draw_line", "hedge_futures", "hedge_etf", "hedge_put"]
+    by_pct: Percent | None = Field(default=None, gt=0, le=100)
+    leverage: Percent | None = Field(default=None, gt=1, le=100)
+    target_volatility_pct: Percent | None = Field(default=None, gt=0, le=1000)
+    batches: Whole | None = Field(default=None, ge=1, le=60)
+    share_pct: Percent | None = Field(default=None, gt=0, le=200)
+    margin_pct: Percent | None = Field(default=None, ge=0, le=100)
+    basis_pct: Percent | None = Field(default=None, ge=0, le=50)
+    fee_pct: Percent | None = Field(default=None, ge=0, le=10)
+    carry_pct: Percent | None = Field(default=None, ge=0, le=100)
+    strike_pct: Percent | None = Field(default=None, gt=0, le=200)
+    implied_volatility_pct: Percent | None = Field(default=None, gt=0, le=500)
+    rate_pct: Percent | None = Field(default=None, ge=0, le=50)
+    for_days: Whole | None = Field(default=None, ge=1, le=504)
+    source: Source
 
 
 class SectorMargin(_Block):
@@ -331,6 +377,7 @@ class Scenario(_Block):
     behaviour: Behaviour
     operations: Operations
     sector_margin: tuple[SectorMargin, ...] = ()
+    response: tuple[Response, ...] = ()
 
     @model_validator(mode="after")
     def _values_fit_together(self, info: ValidationInfo) -> Scenario:
@@ -364,6 +411,9 @@ def _misfits(written: Any) -> Iterator[Misfit]:
             yield Misfit(("market", key), "must have a source; add source = \"...\" to [market]", _plain(market[key]))
     yield from _redemption_misfits(_table(written, "redemption"))
     yield from _impact_misfits(liquidity)
+    yield from _operations_misfits(_table(written, "operations"))
+    for at, one in _tables(written, "response"):
+        yield from _response_misfits(one, ("response", at), written.get("days"))
     for at, rule in _tables(written, "sector_margin"):
         yield from _choice_misfits(rule, ("sector", "subsector"), ("sector_margin", at), "what it is for")
         if rule.get("single_name_cap_pct") is None and not rule.get("line_add_pct") and not rule.get("rate_add_pct"):
@@ -441,6 +491,66 @@ def _choice_misfits(table: dict[str, Any], keys: tuple[str, ...], place: tuple[s
         yield Misfit((*place, key), f"must not stand beside {found[0]}; keep one of them, or write two tables", _plain(table[key]))
 
 
+def _operations_misfits(house: dict[str, Any]) -> Iterator[Misfit]:
+    """What does not fit together in shut desks (M-145, M-146)."""
+    for key in ("days_without_calls", "days_without_sales"):
+        if house.get(key) and house.get("source") is None:
+            yield Misfit(("operations", key), "must have a source; add source = \"...\" to [operations]", _plain(house[key]))
+    if house.get("compensation_pct") and not house.get("days_without_sales"):
+        said = "is owed for days on which the desk is shut, and there are none; add days_without_sales, or remove it"
+        yield Misfit(("operations", "compensation_pct"), said, house["compensation_pct"])
+
+
+#: What a response may read: the key of its value, the highest one, and in which part of a unit it may be given.
+_READINGS = {
+    "market_fall_pct": ("at_least", 100, 100), "volatility_pct": ("at_least", 1000, 100), "margin_coverage_pct": ("below", 100, 100),
+    "liquid_share_pct": ("below", 500, 100), "own_funds_lost_pct": ("at_least", 100, 100),
+    "unpaid_yuan": ("at_least", 140_000_000_000, 1000),
+    "day": ("at_least", 504, 1), "maintenance_ratio_pct": ("below", 655, 100),
+}
+#: What each action needs, and what it reads beside that.
+_LINEAR = (("share_pct", "margin_pct"), ("basis_pct", "fee_pct", "carry_pct", "for_days"))
+_ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "raise_lines": (("by_pct",), ()), "cap_leverage": (("leverage",), ("target_volatility_pct",)), "sell_in_batches": (("batches",), ()),
+    "pause_sales": (("for_days",), ()), "draw_line": ((), ("share_pct",)), "hedge_futures": _LINEAR, "hedge_etf": _LINEAR,
+    "hedge_put": (("share_pct", "strike_pct", "implied_volatility_pct", "for_days"), ("rate_pct",)),
+}
+
+
+def _response_misfits(said: dict[str, Any], place: tuple[str | int, ...], days: Any) -> Iterator[Misfit]:
+    """What does not fit together in one [[response]]."""
+    when, do = said.get("when"), said.get("do")
+    if when in _READINGS:
+        key, most, parts = _READINGS[when]
+        value, other = said.get(key), "below" if key == "at_least" else "at_least"
+        if value is None:
+            yield Misfit((*place, key), f"must be given for {when}; add the value from which it acts")
+        elif type(value) in (int, float):
+            if value > most or (when == "day" and value < 1):
+                yield Misfit((*place, key), f"is no {when} that can be; it lies between {1 if when == 'day' else 0} and {most}", value)
+            elif round(value * parts) / parts != value:
+                yield Misfit((*place, key), f"must be a whole multiple of {1 / parts:g}; round it, so that nothing is lost here", value)
+            elif when == "day" and type(days) is int and value > days:
+                yield Misfit((*place, key), f"lies after the last day of the run, day {days}; make it earlier, or days larger", value)
+        if said.get(other) is not None:
+            yield Misfit((*place, other), f"is not read for {when}; use {key}", said[other])
+    if do not in _ACTIONS:
+        return
+    needed, more = _ACTIONS[do]
+    averaged = when == "volatility_pct" or said.get("target_volatility_pct") is not None
+    if averaged and said.get("over_days") is None:
+        yield Misfit((*place, "over_days"), "must be given where volatility is read; add the number of days")
+    for key in needed:
+        if said.get(key) is None:
+            yield Misfit((*place, key), f"must be given for {do}; add it")
+    known = {*needed, *more, "when", "do", "at_least", "below", "platforms", "source", *(("over_days",) if averaged else ())}
+    for key in sorted(said.keys() & Response.model_fields.keys() - known):
+        if said[key] not in (None, ()):
+            yield Misfit((*place, key), f"is not read by {do}; remove it, or choose another action", _plain(said[key]))
+    if do == "draw_line" and type(said.get("share_pct")) in (int, float) and said["share_pct"] > 100:
+        yield Misfit((*place, "share_pct"), "is more than the whole line; give at most 100", said["share_pct"])
+
+
 #: What each shape of a rate shock reads, and of these what it needs.
 _RATE_KEYS = ("shock_pct", "short_pct", "long_pct", "long_days", "day", "over_days")
 _SHAPE_NEEDS = {
@@ -501,6 +611,10 @@ def _late_days(written: Any, market: dict[str, Any]) -> Iterator[Misfit]:
     halted = market.get("halt_days")
     if isinstance(halted, list | tuple):
         found += [(("market", "halt_days", at), day) for at, day in enumerate(halted)]
+    house = _table(written, "operations")
+    for key in ("days_without_calls", "days_without_sales"):
+        if isinstance(house.get(key), list | tuple):
+            found += [(("operations", key, at), day) for at, day in enumerate(house[key])]
     for at, closed in _tables(market, "suspension"):
         found += [(("market", "suspension", at, key), closed.get(key)) for key in ("from_day", "to_day")]
     for keys, day in found:

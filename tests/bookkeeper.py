@@ -14,7 +14,7 @@ Result = dict[str, Any]
 Row = dict[str, int]
 
 LAYERS = ("reserve", "own_capital", "junior", "senior", "claims")
-MAY_BE_NEGATIVE = {"own_capital_end_li"}
+MAY_BE_NEGATIVE = {"own_capital_end_li", "hedge_gain_li"}
 
 
 def audit(world: World, result: Result) -> None:
@@ -32,6 +32,7 @@ def audit(world: World, result: Result) -> None:
     check_shares(world, result)
     check_market(world, result)
     check_breaker(world, result)
+    check_plan(world, result)
     check_proceeds(world, result)
     check_displaced(world, result)
     check_sizes(world, result)
@@ -83,7 +84,7 @@ def check_balance(world: World, index: int, end: Row) -> None:
     assert assets == owed + start["claims"] + start["reserve"] + start["own_capital"]
 
     assets = end["loans_end_li"] + end["in_transit_end_li"] + end["cash_end_li"]
-    assets += end["pool_end_li"] + start["other"]
+    assets += end["pool_end_li"] + start["other"] + end["hedge_end_li"]
     owed = end["junior_end_li"] - end["absorbed_by_junior_li"]
     owed += end["senior_end_li"] - end["absorbed_by_senior_li"]
     owed += end["claims_end_li"] - end["absorbed_by_claims_li"]
@@ -99,7 +100,7 @@ def check_clients(world: World, result: Result, index: int) -> None:
     cash += end["sold_li"] - end["selling_cost_li"] - end["repaid_li"]
     assert cash == end["account_cash_end_li"] == sum(a["cash_li"] for a in after)
     debt = sum(a["debt"] for a in before) + end["loan_interest_li"]
-    debt -= end["repaid_li"] + end["deficit_li"]
+    debt -= end["repaid_li"] + end["deficit_li"] + end["compensation_li"]
     assert debt == end["loans_end_li"] == sum(a["debt_li"] for a in after)
     assert end["sold_li"] == sum(a["sold_li"] for a in after)
     assert end["selling_cost_li"] <= end["sold_li"]
@@ -126,21 +127,26 @@ def check_platform_money(start: dict[str, Any], end: Row) -> None:
     assert raised >= 0
     cash = start["cash"] + end["repaid_li"] - end["in_transit_end_li"] + raised
     cash += end["line_drawn_li"] - end["redemption_paid_li"] - end["funding_returned_li"]
+    # What hedges cost, gained and still hold is cash, or owed to the broker.
+    cash += end["hedge_gain_li"] - end["hedge_cost_li"] - end["hedge_end_li"] + end["hedge_owed_li"]
     assert cash == end["cash_end_li"]
     assert end["line_drawn_li"] <= start["line"]
     assert end["in_transit_end_li"] <= end["repaid_li"]
     own = start["own_capital"] + end["loan_interest_li"] - end["funding_interest_li"]
     own -= end["pool_loss_li"] + end["absorbed_by_own_capital_li"]
-    assert own == end["own_capital_end_li"]
+    own += end["hedge_gain_li"] - end["hedge_cost_li"]
+    own += start["reserve"] - end["absorbed_by_reserve_li"] - end["compensation_li"]
+    assert own == end["own_capital_end_li"] + end["reserve_end_li"]
     assert end["own_funds_before_li"] == start["reserve"] + start["own_capital"]
 
 
 def check_layers(start: dict[str, Any], end: Row) -> None:
     """Assert that the layers bear the deficit, none more than it has, and keep legal amounts."""
     assert sum(end[f"absorbed_by_{layer}_li"] for layer in LAYERS) == end["deficit_li"]
-    assert start["reserve"] - end["absorbed_by_reserve_li"] == end["reserve_end_li"]
+    compensated = start["reserve"] - end["absorbed_by_reserve_li"] - end["reserve_end_li"]
+    assert 0 <= compensated <= end["compensation_li"]
     funded = sum(layer["amount"] for layer in start["funding"]) + start["line_drawn"]
-    funded += end["funding_interest_li"] + end["line_drawn_li"] - end["funding_returned_li"]
+    funded += end["funding_interest_li"] + end["line_drawn_li"] + end["hedge_owed_li"] - end["funding_returned_li"]
     assert funded == end["junior_end_li"] + end["senior_end_li"]
     junior = sum(layer["amount"] for layer in start["funding"] if layer["seniority"] >= 2)
     assert junior - end["funding_returned_li"] <= end["junior_end_li"]
@@ -355,6 +361,21 @@ def check_proceeds(world: World, result: Result) -> None:
             assert quote["sold_li"] <= quote["sold_shares"] * high
         sold = sum(quote["sold_li"] for quote in row)
         assert sold == sum(day["sold_li"] for day in result["days"][t - 1])
+
+
+def check_plan(world: World, result: Result) -> None:
+    """Assert that without rules nothing responds, and that nobody sells or is called on days on which the desk is shut."""
+    plan = world.get("plan", {"no_calls": (), "no_sales": (), "compensation_bp": 0, "rules": ()})
+    for end in result["platforms"]:
+        if not plan["rules"]:
+            assert end["first_response_day"] == end["hedge_cost_li"] == end["hedge_gain_li"] == end["hedge_end_li"] == 0
+        if not plan["compensation_bp"] or not plan["no_sales"]:
+            assert end["compensation_li"] == 0
+    for t, row in enumerate(result["days"], start=1):
+        for platform in row:
+            assert t not in plan["no_sales"] or (platform["sold_li"] == 0 and platform["accounts_forced"] == 0)
+    if len(plan["no_calls"]) == len(result["days"]):
+        assert not any(account["called"] for account in result["accounts"])
 
 
 def check_displaced(world: World, result: Result) -> None:

@@ -7,11 +7,21 @@ from typing import Any
 import numpy as np
 
 from stresslab import repricing
-from stresslab.kernels import cascade, layout, liquidity, loans, requests, screen
+from stresslab.kernels import cascade, layout, liquidity, loans, requests, responses, screen
 
 IMPACTS = {"none": 0, "sqrt": 1, "linear": 2, "exponential": 3, "almgren": 4}
 ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
 World = dict[str, Any]
+READINGS = {
+    "market_fall": responses.MARKET_FALL, "volatility": responses.VOLATILITY, "margin_coverage": responses.MARGIN_COVERAGE,
+    "liquid_share": responses.LIQUID_SHARE, "own_funds_lost": responses.OWN_FUNDS_LOST, "unpaid": responses.UNPAID,
+    "day": responses.ON_DAY, "maintenance": responses.MAINTENANCE,
+}
+ACTIONS = {
+    "raise_lines": responses.RAISE_LINES, "cap_leverage": responses.CAP_LEVERAGE, "sell_in_batches": responses.SELL_IN_BATCHES,
+    "pause_sales": responses.PAUSE_SALES, "draw_line": responses.DRAW_LINE, "hedge_futures": responses.HEDGE_LINEAR,
+    "hedge_put": responses.HEDGE_PUT,
+}
 
 
 def facts_of(world: World) -> layout.Facts:
@@ -193,8 +203,24 @@ def _terms(world: World, instrument: Any) -> layout.Terms:
         batches=terms["batches"],
         minimum_sale=terms["minimum_sale"],
         displace=terms["displace"],
+        plan=_plan(world),
         watch_pct=world.get("watch_pct", 3),
     )
+
+
+def _plan(world: World) -> layout.Plan:
+    if "plan" not in world:
+        return layout.Plan()
+    plan, days = world["plan"], len(world["fundamental"])
+    rule = layout.records(layout.RULE, len(plan["rules"]))
+    for k, one in enumerate(plan["rules"]):
+        rule[k]["when"], rule[k]["act"] = READINGS[one["when"]], ACTIONS[one["do"]]
+        rule[k]["platform"] = responses.EVERY if one["platform"] is None else one["platform"]
+        for name in ("value", "over_days", "amount", "target_ppm", "margin_bp", "basis_bp", "fee_bp", "carry_bp", "strike_bp",
+                     "price_ppb", "for_days"):
+            rule[k][name] = one[name]
+    shut = [np.array([int(day in plan[key]) for day in range(days)], np.uint8) for key in ("no_calls", "no_sales")]
+    return layout.Plan(True, shut[0], shut[1], plan["compensation_bp"], rule, responses.MAINTENANCE in rule["when"])
 
 
 def state_of(world: World, facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:

@@ -29,6 +29,16 @@ from plain_market import (
 from plain_market import closed_days as closed_days
 from plain_market import limits as limits
 from plain_market import round_half_up_to_tick as round_half_up_to_tick
+from plain_responses import (
+    Desk,
+    batches_of,
+    compensate,
+    mark_the_harmed,
+    muted,
+    respond,
+    shut,
+    weigh,
+)
 from plain_withdrawals import (
     Evening,
     House,
@@ -130,6 +140,7 @@ class Account:
     forced: bool = False
     ordered_day: int = -1
     batch: int = 0
+    mark: int = 0
     deficit: int = 0
     sold: int = 0
 
@@ -170,6 +181,7 @@ class Platform:
     today: dict[str, int] = field(default_factory=dict)
     coverage: int = PPM
     coverage_fundamental: int = PPM
+    desk: Desk = field(default_factory=Desk)
     house: House | None = None
     evening: Evening = field(default_factory=lambda: Evening(0, 0))
     returned: int = 0
@@ -458,6 +470,7 @@ def measure_calls(path: Path) -> None:
             platform.tally["margin_call_peak_li"] = gross
             platform.tally["margin_call_peak_day"] = path.day
         platform.coverage = min(platform.coverage, coverage)
+        platform.desk.coverage = coverage if loans else None
         platform.today["margin_coverage_ppm"] = coverage
         gross, coverage = measure(loans, fundamental)
         peak = platform.tally.get("margin_call_peak_fundamental_li", 0)
@@ -502,7 +515,9 @@ def margin_calls(path: Path) -> None:
             if path.day <= account.call.day + path.world["terms"]["grace_days"]:
                 platform.add("lapsed", account.call.amount)
             account.call = None
-        if account.call is None and below(account, warning, prices):
+        if muted(path) or account.call is not None:
+            continue
+        if below(account, warning, prices):
             amount = ceil_div(warning * account.debt, BP) - collateral(account, prices)
             account.call = Call(path.day, amount, answer_day(path, account))
             account.calls += 1
@@ -598,7 +613,7 @@ def batch_number(path: Path, account: Account) -> int:
     """Return the number of the batch that an account orders today if it orders (M-47)."""
     if account.ordered_day != path.day - 1:
         return 1
-    return min(account.batch + 1, int(path.terms["batches"]))
+    return min(account.batch + 1, batches_of(path, account))
 
 
 def round_order(shares: int, sellable: int, terms: dict[str, Any]) -> int:
@@ -650,7 +665,7 @@ def divide(
 
 def orders_of(path: Path, account: Account, full: bool, wanted: int) -> list[Order]:
     """Return the orders of an account today (M-22, M-47, M-48)."""
-    batches, number = path.terms["batches"], batch_number(path, account)
+    batches, number = batches_of(path, account), batch_number(path, account)
     value, everything = wanted, full
     if number < batches:
         value, everything = ceil_div(wanted, batches - number + 1), False
@@ -670,7 +685,7 @@ def orders_of(path: Path, account: Account, full: bool, wanted: int) -> list[Ord
 def ask(path: Path, account: Account, first_round: bool) -> list[Order]:
     """Ask one account: it repays from cash and returns what it orders to sell (M-21, M-22)."""
     acting = triggers(path, account, first_round)
-    if not acting:
+    if not acting or shut(path, account.platform):
         return []
     most = account.recall if acting == {"recall"} else account.debt
     amount = min(account.cash, most)
@@ -681,7 +696,7 @@ def ask(path: Path, account: Account, first_round: bool) -> list[Order]:
     full, wanted = sale_wanted(path, account, acting)
     if full:
         account.begun = True
-    if path.terms["batches"] > 1 and account.ordered_day == path.day:
+    if batches_of(path, account) > 1 and account.ordered_day == path.day:
         return []
     orders = orders_of(path, account, full, wanted)
     if orders and account.ordered_day != path.day:
@@ -777,7 +792,7 @@ def write_off(path: Path) -> None:
     for index, platform in enumerate(path.platforms):
         deficit = 0
         for account in path.loans_of(index):
-            if account.cash > 0 or any(position.shares > 0 for position in account.positions):
+            if shut(path, index) or account.cash > 0 or any(p.shares > 0 for p in account.positions):
                 continue
             deficit += account.debt
             account.deficit += account.debt
@@ -864,6 +879,11 @@ TALLIES = (
     "line_drawn_li",
     "first_unpaid_day",
     "own_funds_exhausted_day",
+    "first_response_day",
+    "compensation_li",
+    "hedge_cost_li",
+    "hedge_gain_li",
+    "hedge_owed_li",
 )
 
 
@@ -906,6 +926,7 @@ def platform_result(path: Path, index: int, unrealised: int) -> dict[str, int]:
         "reserve_end_li": platform.reserve,
         "own_capital_end_li": platform.own_capital,
         "account_cash_end_li": sum(a.cash for a in accounts),
+        "hedge_end_li": sum(h.margin + h.worth for h in platform.desk.hedges),
         "wave_asked_li": house.asked_in_wave if house else 0,
         "wave_groups": len(house.left_groups) if house else 0,
         "gated_end_li": house.gated if house else 0,
@@ -962,18 +983,22 @@ def run_day(path: Path) -> tuple[int, list[dict[str, int]]]:
         platform.today = {}
     for account in path.accounts:
         account.begun_before_today = account.begun
+    respond(path)
     open_market(path)
-    shut = [int(i.locked or i.closed) for i in path.instruments]
+    sealed = [int(i.locked or i.closed) for i in path.instruments]
     accrue_interest(path)
+    compensate(path)
     requests(path)
     payments(path)
     measure_calls(path)
     margin_calls(path)
+    mark_the_harmed(path)
     rounds = sales(path)
     for instrument in path.instruments:
         close_instrument(instrument, path.terms)
     write_off(path)
     close_platforms(path)
+    weigh(path)
     quotes = [
         {
             "quoted": i.close,
@@ -982,7 +1007,7 @@ def run_day(path: Path) -> tuple[int, list[dict[str, int]]]:
             "displaced_shares": i.displaced_today,
             "sold_li": i.sold_li_today,
         }
-        for i, locked in zip(path.instruments, shut, strict=True)
+        for i, locked in zip(path.instruments, sealed, strict=True)
     ]
     return rounds, quotes
 

@@ -89,3 +89,8 @@ def test_the_peers_refuse_terms_that_they_do_not_know() -> None:
     for changes in ({"batches": 2}, {"buyers_bp": 1}, {"breaker_bp": 700}, {"minimum_sale": 1}, {"displace": False}):
         with pytest.raises(ValueError, match="rules of the benchmark"):
             peers.NumpyCascade(facts._replace(terms=facts.terms._replace(**changes)))
+    shut = facts._replace(terms=facts.terms._replace(plan=layout.Plan(True)))
+    with pytest.raises(ValueError, match="rules of the benchmark"):
+        peers.NumpyCascade(shut)
+    with pytest.raises(ValueError, match="no responses"):
+        loop.begin(shut, loop.new_state(shut), layout.new_story(shut))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernel_worlds import facts_of, paths_of, ready, told
-from worlds import worlds
+from worlds import plain_account, plain_instrument, plain_world, planned_worlds, worlds
 
 from stresslab import engine, farm, parts
 from stresslab.book import demo_book
@@ -53,8 +53,26 @@ def edges_of(data: Any, size: int, count: int) -> list[int]:
 @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.sampled_from((1, 2, 7, 64)), st.data())
 def test_a_cut_world_equals_the_plain_twin(world: World, count: int, data: Any) -> None:
+    equals_the_twin(world, edges_of(data, len(world["accounts"]), count))
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(planned_worlds(), st.sampled_from((1, 2, 7)), st.data())
+def test_a_cut_world_with_responses_equals_the_plain_twin(world: World, count: int, data: Any) -> None:
+    equals_the_twin(world, edges_of(data, len(world["accounts"]), count))
+
+
+def test_the_run_off_reaches_every_part_after_a_recall() -> None:
+    """(M-18, M-28) Loans far above their lines were recalled in part; when their platform fails, each part still calls all of its own."""
+    book = [plain_account(50_000_000, {0: 1_000}), plain_account(50_000_000, {1: 1_000})]
+    owed = {"claims": 60_000_000, "due": [0] + [40_000_000] * 6}
+    listed = [plain_instrument(100_000), plain_instrument(100_000, suspended=True)]
+    equals_the_twin(plain_world(listed, [[100_000, 100_000]] * 7, book, platform=owed, run_off="called", payment_grace_days=2), [0, 1, 2])
+
+
+def equals_the_twin(world: World, edges: list[int]) -> None:
+    """Run a world cut at some accounts, and compare all that it tells."""
     facts, twins = facts_of(world), plain.run_path(world)
-    edges = edges_of(data, len(world["accounts"]), count)
     held = [Fixed(cascade.part_of(facts, a, b), world) for a, b in pairwise(edges)]
 
     def ask(name: str, *given: Any) -> list[Any]:

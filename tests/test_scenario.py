@@ -81,6 +81,7 @@ def test_depths_and_shares_are_those_of_the_names():
 
 @pytest.mark.parametrize(("name", "block", "changed"), [
     ("crash-40-staged", "operations", {"batches": 5}), ("crash-40-no-displacement", "operations", {"displace": False}),
+    ("crash-40-outage", "operations", {"days_without_calls": [8, 9, 10], "days_without_sales": [8, 9, 10], "compensation_pct": 50}),
     ("suspension-2015", "market", {"suspensions": {"base_pct": 0.5, "slope_pct": 25, "mean_days": 10}}),
 ])
 def test_variants_of_a_crash_differ_from_it_in_one_thing(name, block, changed):

@@ -717,3 +717,51 @@ def hand_world() -> World:
     platform = {"claims": 5_500_000, "due": [0, 0, 1_000_000, 1_000_000]}
     fundamental = [[10_000], [9_000], [9_000], [9_000]]
     return plain_world([share], fundamental, [account], platform=platform)
+
+
+READINGS = ("market_fall", "volatility", "margin_coverage", "liquid_share", "own_funds_lost", "unpaid", "day", "maintenance")
+ACTIONS = (
+    "raise_lines", "raise_lines", "cap_leverage", "sell_in_batches", "pause_sales", "draw_line", "hedge_futures", "hedge_put",
+)
+
+
+@st.composite
+def responses(draw: DrawFn, count: int, days: int) -> dict[str, Any]:
+    """Draw one rule of response that some worlds set off, early or late."""
+    when, action = draw(st.sampled_from(READINGS)), draw(st.sampled_from(ACTIONS))
+    values = {
+        "market_fall": (0, 1, 2000, 4000), "volatility": (0, 1000, 100_000), "margin_coverage": (10_000, 9_000, 9_999),
+        "maintenance": (13_000, 11_000, 65_000),
+        "liquid_share": (50_000, 100, 2_000), "own_funds_lost": (0, 1, 5_000, 10_000), "unpaid": (0, 1, 100_000), "day": (1, 1, 2, 3, days),
+    }[when]
+    amounts = {
+        "raise_lines": (1, 300, 2_000, 60_000), "cap_leverage": (30_000, 60_000, 10_500, 10_001), "sell_in_batches": (1, 2, 4),
+        "pause_sales": (1, 2, 5), "draw_line": (10_000, 3_333), "hedge_futures": (5_000, 20_000, 1), "hedge_put": (5_000, 20_000, 1),
+    }[action]
+    return {
+        "when": when, "value": draw(st.sampled_from(values)), "over_days": draw(st.sampled_from((1, 2, 3))), "do": action,
+        "platform": draw(st.sampled_from((None, None, count - 1))), "amount": draw(st.sampled_from(amounts)),
+        "target_ppm": draw(st.sampled_from((0, 1_000_000, 150_000))), "margin_bp": draw(st.sampled_from((0, 1_200, 10_000))),
+        "basis_bp": draw(st.sampled_from((0, 0, 150))), "fee_bp": draw(st.sampled_from((0, 1))),
+        "carry_bp": draw(st.sampled_from((0, 800))), "strike_bp": draw(st.sampled_from((10_000, 9_000, 12_000))),
+        "price_ppb": draw(st.sampled_from((0, 1, 41_234_567, 900_000_000))),
+        "for_days": draw(st.sampled_from((1, 2, 5))) if action == "hedge_put" else draw(st.sampled_from((0, 0, 1, 3))),
+    }
+
+
+@st.composite
+def planned_worlds(draw: DrawFn) -> World:
+    """Draw a world with shut desks, responses or both, and a factor that moves every day."""
+    world = draw(worlds())
+    days = len(world["fundamental"]) - 1
+    spans = ((), (), (1,), (2,), (1, 2), (2, 3), (2, 4), (days,), tuple(range(1, days + 1)))
+    step = st.sampled_from((-1_500, -300, -1, 0, 40, 2_500))
+    for day in range(1, days + 1):
+        world["factor_bp"][day] = max(1, world["factor_bp"][day] + draw(step))
+    world["plan"] = {
+        "no_calls": tuple(d for d in draw(st.sampled_from(spans)) if d <= days),
+        "no_sales": tuple(d for d in draw(st.sampled_from(spans)) if d <= days),
+        "compensation_bp": draw(st.sampled_from((0, 10_000, 5_000, 1))),
+        "rules": draw(st.lists(responses(len(world["platforms"]), days), max_size=4)),
+    }
+    return world

@@ -209,11 +209,12 @@ def compare(
     Example: stresslab compare my-run --scenario crash-40-staged --against crash-40
     """
     from stresslab.compare import compare as pairs
+    from stresslab.compare import payer
 
     found = pairs(folder, against, scenario)
     with results():
         if as_json:
-            rows = json.loads(found.to_json(orient="records", double_precision=15))
+            rows = [row | {"heading": payer(row["measure"])} for row in json.loads(found.to_json(orient="records", double_precision=15))]
             print(json.dumps({"differences": found.attrs["differences"], "measures": rows}, ensure_ascii=False))
             return
         from stresslab.report.compared import print_compared

@@ -72,6 +72,17 @@ def call(
 
 
 @kernel
+def add_shortfall(quoted: int, deep: int, fact: Record, now: Record, sums: Record) -> None:
+    """Add what an account lacks to its lines at quoted and at fundamental prices (M-19)."""
+    line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
+    warned = (fact.warning_bp * now.debt + 9_999) // 10_000
+    sums.call += max(0, warned - quoted)
+    sums.call_fundamental += max(0, warned - deep)
+    sums.uncovered += max(0, line - quoted)
+    sums.uncovered_fundamental += max(0, line - deep)
+
+
+@kernel
 def need(day: int, fact: Record, now: Record, failed: int, grace_days: int, call_all_after_failure: bool) -> float:
     """The share of its collateral that keeps an account on its liquidation line; 2 if it must be looked at anyway.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from stresslab.kernels import fetch, kernel
 from stresslab.kernels.accounts import (
+    add_shortfall,
     answer,
     batch_of,
     call,
@@ -97,6 +98,7 @@ from stresslab.kernels.live import (
 from stresslab.kernels.platforms import begin_platforms, close_platforms, finish_platforms, measure, open_platforms, pay
 from stresslab.kernels.prices import PPB, clip, decay, limits, target
 from stresslab.kernels.requests import Requests, no_requests
+from stresslab.kernels.responses import adjust, bear, begin_responses, decide, finish_responses, look_over, weigh
 from stresslab.kernels.screen import lane_of, on_path, prepare, span_of
 from stresslab.kernels.withdrawals import ask, begin_requests
 
@@ -146,6 +148,7 @@ def begin(f: Facts, s: State) -> None:
         stock.gap = quote.demand = quote.filled = 0
         quote.lot, quote.min_order, quote.cost_bp = fact.lot, fact.min_order, fact.cost_bp
     begin_accounts(f, s)
+    begin_responses(f, s)
 
 
 @kernel
@@ -166,7 +169,8 @@ def begin_story(f: Facts, story: Story) -> None:
         o.absorbed_by_reserve_li = o.absorbed_by_own_capital_li = o.absorbed_by_junior_li = 0
         o.absorbed_by_senior_li = o.absorbed_by_claims_li = o.deficit_unrealised_li = 0
         o.redemption_due_li = o.redemption_paid_li = o.redemption_segregated_li = o.line_drawn_li = 0
-        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = 0
+        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = o.first_response_day = 0
+        o.compensation_li = o.hedge_cost_li = o.hedge_gain_li = o.hedge_owed_li = o.hedge_end_li = 0
         for day in range(f.terms.calendar.size):
             story.days[day, p].sold_li = 0
             story.days[day, p].accounts_forced = 0
@@ -245,11 +249,13 @@ def open_accounts(
         outcome[p].loan_interest_li += schedule.interest
         sums.to_cover += schedule.line
     charge_movers(day, s, outcome)
+    adjust(day, f, s, outcome)
     list_visits(day, f, s)
     for i in range(s.low.size):
         s.low[i] = min(s.quote[i].price, fundamental[i])
     pass_over(day, s)
     mark_accounts(day, path, seed, fundamental, fall_bp, f, s, outcome)
+    look_over(day, f, s)
     s.counts[SERVED] = 0
 
 
@@ -295,7 +301,7 @@ def mark_accounts(
                 note_account(s.ledger, day, 0, ANSWER if now.answer_day == day else LAPSE, fact.platform, n, NOBODY, 0, 0, amount, now)
             elif telling and day == called + terms.grace_days + 1:
                 note_account(s.ledger, day, 0, OVERDUE, fact.platform, n, NOBODY, 0, 0, amount, now)
-        if now.call_day == 0 and now.value * 10_000 < fact.warning_bp * now.debt:
+        if now.call_day == 0 and now.value * 10_000 < fact.warning_bp * now.debt and sums.mute == 0:
             word = words(seed, path, day, STREAM_ANSWERS, fact.rank)
             first, second = np.int64(word[0]), np.int64(word[1])
             call(day, first, second, fall_bp, fact, now, o, terms)  # type: ignore[arg-type]
@@ -310,17 +316,6 @@ def mark_accounts(
             guards[j].safe = LOOK
         elif needs[j] < 2.0:
             arm(debt_at_most(fact, now, movers), fact, now, guards[j])
-
-
-@kernel
-def add_shortfall(quoted: int, deep: int, fact: Record, now: Record, sums: Record) -> None:
-    """Add what an account lacks to its lines at quoted and at fundamental prices (M-19)."""
-    line = (fact.liquidation_bp * now.debt + 9_999) // 10_000
-    warned = (fact.warning_bp * now.debt + 9_999) // 10_000
-    sums.call += max(0, warned - quoted)
-    sums.call_fundamental += max(0, warned - deep)
-    sums.uncovered += max(0, line - quoted)
-    sums.uncovered_fundamental += max(0, line - deep)
 
 
 @kernel
@@ -371,7 +366,8 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
         fetch(offers, facts[soon].first)
         fetch(movers, accounts[soon].mover)
         fact, now = facts[j], accounts[j]
-        if now.debt == 0:
+        lender = lenders[fact.platform]
+        if now.debt == 0 or lender.shut == 1:
             continue
         refresh(day, fact, now, movers, s.rates)
         if now.served_day == day or worst < 1.0:
@@ -392,16 +388,16 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
         s.guard[j].safe = LOOK
         in_full = in_full or (by_line and fact.full_sale == 1)
         cash = now.cash
-        lender, batch = lenders[fact.platform], now.batch
+        batch, batches = now.batch, lender.batches
         amount, everything = sale(
-            day, by_line, by_recall, in_full, fact, now, batch, lender, o, terms.cost_share_bp, terms.minimum_sale, terms.batches)
+            day, by_line, by_recall, in_full, fact, now, batch, lender, o, terms.cost_share_bp, terms.minimum_sale, batches)
         movers[now.mover].debt = now.debt
         if telling and now.cash < cash:
             note_account(s.ledger, day, turn, REPAY_CASH, fact.platform, s.live[j], NOBODY, 0, 0, cash - now.cash, now)
         if everything and (by_line or in_full):
             # What is open now it sells or the market rations, what is shut stays shut: nothing is left to do today.
             needs[j] = NOTHING_LEFT
-        if amount == 0 or (terms.batches > 1 and now.forced_day == day):
+        if amount == 0 or (batches > 1 and now.forced_day == day):
             continue
         if spread(amount, everything, terms.displace, fact, held, offers, f.instrument, quotes):
             seller[sellers] = j
@@ -410,7 +406,7 @@ def respond(day: int, turn: int, worst: float, f: Facts, s: State, story: Story)
                 o.accounts_forced += 1
             if now.forced_day < day:
                 story.days[day, fact.platform].accounts_forced += 1
-                now.batch = batch_of(day, now, batch, terms.batches)
+                now.batch = batch_of(day, now, batch, batches)
             now.forced_day = day
             if telling:
                 note_orders(day, turn, j, s)
@@ -637,19 +633,23 @@ def run_path(
     begin_requests(path, seed, f.requests, s.requests, story.outcome)
     for day in range(1, f.terms.calendar.size):
         fall_bp = max(0, 10_000 - factor_bp[day])
+        decide(day, factor_bp, f, s, story)
         open_market(day, fundamental[day], closed[day], fall_bp, f, s, story)
         open_platforms(s)
         open_accounts(day, path, seed, fundamental[day], fall_bp, f, s, story)
         measure(day, s, story)
+        bear(f, s, story)
         ask(day, path, seed, max(0, 10_000 - factor_bp[day - 1]), f, s.requests, s.platform, story)
         pay(day, f, s, story)
         recall_loans(day, f, s)
         sell_in_rounds(day, f, s, story)
         write_off(day, f, s, story.outcome)
+        weigh(f, s)
         close_platforms(day, f, s, story)
         close_market(day, f, s, story)
     finish_accounts(fundamental[fundamental.shape[0] - 1], f, s, story.outcome)
     finish_platforms(f, s, story.outcome)
+    finish_responses(f, s, story.outcome)
 
 
 @kernel

@@ -93,8 +93,8 @@ MOVER = _record(
 LOAN = _record(
     "debt:u8", "carry:u8", "platform:u2", "rate_bp:u2", "rate_most_bp:u2", "floats_from:u2", "line_bp:u2", "clause:u1",
 )
-#: What happened to a live account on the path.
-ACCOUNT_TALLY = _record("deficit", "sold")
+#: What happened to a live account on the path; `mark` is what its shares were worth when it broke its line and nobody could sell.
+ACCOUNT_TALLY = _record("deficit", "sold", "mark")
 POSITION_STATE = _record("instrument:u4", "shares:i4")
 #: `own` is the part of an order that is not displaced (M-48).
 OFFER_STATE = _record("sellable:i4", "order:i4", "own:i4", "cost_price:u4")
@@ -107,9 +107,19 @@ INSTRUMENT_STATE = _record(
 )
 PLATFORM_STATE = _record(
     "cash", "in_transit", "repaid_today", "pool", "line", "reserve", "own_capital", "claims", "loans", "recalled",
-    "deficit_today", "to_cover", "uncovered", "uncovered_fundamental", "call", "call_fundamental", "to_recall", "all_live",
+    "deficit_today", "to_cover", "uncovered", "uncovered_fundamental", "call", "call_fundamental", "to_recall",
+    "mute", "shut", "resting", "batches", "raise_bp", "floor_bp", "raised", "compensated_today", "collateral",
 )
 LAYER_STATE = _record("amount", "carry")
+#: A rule of response (M-147 to M-153): what is read, of how many days, from which value on, and what is then done; −1 is every
+#: platform. `amount` is what the action takes: bp of lines, shares or leverage, batches or days.
+RULE = _record(
+    "when", "value", "over_days", "act", "platform", "amount", "target_ppm", "margin_bp", "basis_bp", "fee_bp", "carry_bp",
+    "strike_bp", "price_ppb", "for_days",
+)
+#: What became of a rule at a platform: the day on which it fired, and its hedge: units of the index, the notional, the strike or 0,
+#: money at the broker, intrinsic value and carried interest in 厘; the day on which it ends.
+RULE_STATE = _record("day", "units", "notional", "strike", "margin", "worth", "carry", "until")
 
 #: What a path says of each platform: the measures of ``glossary.PLATFORM_MEASURES``, in their order.
 OUTCOME = _record(
@@ -122,6 +132,7 @@ OUTCOME = _record(
     "redemption_paid_li", "redemption_segregated_li", "unpaid_end_li", "line_drawn_li", "first_unpaid_day",
     "own_funds_exhausted_day", "failure_day", "loans_end_li", "in_transit_end_li", "cash_end_li", "pool_end_li",
     "junior_end_li", "senior_end_li", "claims_end_li", "reserve_end_li", "own_capital_end_li", "account_cash_end_li",
+    "first_response_day", "compensation_li", "hedge_cost_li", "hedge_gain_li", "hedge_owed_li", "hedge_end_li",
     "wave_asked_li", "wave_groups", "gated_end_li", "foreign_asked_li", "funding_recalled_li", "funding_due_li", "funding_returned_li",
 )
 #: What each day says of each platform: ``glossary.DAY_MEASURES``.
@@ -129,6 +140,25 @@ DAY = _record("margin_call_li", "deficit_li", "own_funds_li", "unpaid_li", "sold
               "loans_li", "margin_coverage_ppm", "due_li", "gated_li", "wave_ppm", "funding_due_li")
 #: What each day says of each instrument.
 TAPE = _record("quoted", "locked", "sold_shares", "displaced_shares", "sold_li", "displaced_li")
+
+
+def records(dtype: np.dtype[np.void], *shape: int) -> Records:
+    """An array of zeroed records whose fields are attributes, compiled or not; it begins on a cache line."""
+    size = math.prod(shape) * dtype.itemsize
+    room = np.zeros(size + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + size].view(dtype).reshape(shape).view(np.recarray)
+
+
+class Plan(NamedTuple):
+    """Days on which a desk is shut, and what platforms do when something happens (M-145 to M-153); by default nothing."""
+
+    active: bool = False
+    no_calls: U8 = np.zeros(0, np.uint8)  # days 0..T: 1 where nobody is called
+    no_sales: U8 = np.zeros(0, np.uint8)  # days 0..T: 1 where nobody is sold
+    compensation_bp: int = 0
+    rule: Records = records(RULE, 0)
+    weighs: bool = False  # whether a rule reads the maintenance ratio of platforms, for which all accounts are valued every day
 
 
 class Terms(NamedTuple):
@@ -151,6 +181,7 @@ class Terms(NamedTuple):
     batches: int
     minimum_sale: int
     displace: bool
+    plan: Plan = Plan()
     watch_pct: int = 3  # how far below prices without impact the first bounds are set; changes the speed, never a result
 
 
@@ -220,6 +251,8 @@ class State(NamedTuple):
     quote: Records
     platform: Records
     layer: Records
+    rule: Records  # rules of response × platforms
+    all_live: I64  # of each platform: why all its accounts are looked at (`live`), 0 while they are not
     rates: Rates  # of this path
     schedule: Records  # of this path, floating accounts included
     last_debt: I64  # of this path
@@ -249,14 +282,6 @@ def rates_given(days: int) -> Clauses:
     """The clauses of a run of so many days without any that move."""
     none = np.zeros((1, days + 1), np.int64)
     return Clauses(none, none, none[0], False)
-
-
-def records(dtype: np.dtype[np.void], *shape: int) -> Records:
-    """An array of zeroed records whose fields are attributes, compiled or not; it begins on a cache line."""
-    size = math.prod(shape) * dtype.itemsize
-    room = np.zeros(size + LINE, np.uint8)
-    start = -room.ctypes.data % LINE
-    return room[start : start + size].view(dtype).reshape(shape).view(np.recarray)
 
 
 def new_ledger(most: int = 0, account: int = -1) -> Ledger:
@@ -294,6 +319,7 @@ def new_state(facts: Facts, ledger: Ledger | None = None) -> State:
         served=np.zeros(n, np.uint32), seller=np.zeros(n, np.uint32), instrument=records(INSTRUMENT_STATE, stocks),
         quote=records(QUOTE, stocks),
         platform=records(PLATFORM_STATE, facts.platform.size), layer=records(LAYER_STATE, facts.layer.size),
+        rule=records(RULE_STATE, facts.terms.plan.rule.size, facts.platform.size), all_live=np.zeros(facts.platform.size, np.int64),
         rates=Rates(facts.rates.calendar, facts.rates.shift.copy()) if own else facts.rates,
         schedule=facts.schedule.copy().view(np.recarray) if own else facts.schedule,
         last_debt=facts.last_debt.copy() if own else facts.last_debt,

@@ -84,7 +84,7 @@ def enliven(n: int, lanes: np.uint64, f: Facts, s: State) -> int:
     now.carry = 0
     now.accrued = now.call_day = now.answer_day = now.served_day = now.forced_day = 0
     now.begun = now.moved = now.mover = now.calls = now.batch = 0
-    tally.deficit = tally.sold = 0
+    tally.deficit = tally.sold = tally.mark = 0
     at = s.counts[ROWS]
     fact.first = guard.first = at
     for row in rows(book):
@@ -126,9 +126,9 @@ def debt_at_most(fact: Record, now: Record, movers: Records) -> int:
 def enliven_platform(p: int, why: int, f: Facts, s: State) -> None:
     """Look at all accounts of a platform from today on: its loans are called, as ``why`` says in part or after its failure."""
     # Once for each reason: after a recall, who is far above the lines is passed over again, but not once all must pay.
-    if s.platform[p].all_live >= why:
+    if s.all_live[p] >= why:
         return
-    s.platform[p].all_live = why
+    s.all_live[p] = why
     for n in range(f.account.size):
         if f.account[n].platform == p and f.account[n].debt > 0:
             if s.slot[n] < 0:

@@ -34,7 +34,7 @@ def begin_platforms(f: Facts, s: State) -> None:
         fact, now = f.platform[p], s.platform[p]
         now.cash, now.pool, now.line = fact.cash, fact.pool, fact.line
         now.reserve, now.own_capital, now.claims, now.loans = fact.reserve, fact.own_capital, fact.claims, fact.loans
-        now.in_transit = now.repaid_today = now.recalled = now.deficit_today = now.to_recall = now.all_live = 0
+        now.in_transit = now.repaid_today = now.recalled = now.deficit_today = now.to_recall = s.all_live[p] = 0
     for k in range(f.layer.size):
         s.layer[k].amount = f.layer[k].amount
         s.layer[k].carry = 0

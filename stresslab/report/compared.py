@@ -8,7 +8,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from stresslab.compare import PAYERS, payer
 from stresslab.estimate import TOTAL
+from stresslab.report.response_words import response
 
 #: A small terminal has no room for single yuan.
 TEN_THOUSAND = 10_000.0
@@ -22,9 +24,13 @@ def print_compared(found: pd.DataFrame, first: str, second: str, console: Consol
     table = Table(box=None, padding=(0, 1))
     for name in ("measure", "A", "B", "B − A", "error", "better", "worse"):
         table.add_column(name, justify="left" if name == "measure" else "right", no_wrap=True)
-    for row in found[found["platform_id"] == TOTAL].to_dict("records"):
-        if row["difference"] == 0 and row["better"] == row["worse"] == 0:
-            continue
+    told = [r for r in found[found["platform_id"] == TOTAL].to_dict("records") if r["difference"] or r["better"] or r["worse"]]
+    order = ["what changes", *PAYERS]
+    said = ""
+    for row in sorted(told, key=lambda r: order.index(payer(r["measure"]))):
+        if payer(row["measure"]) != said:
+            said = payer(row["measure"])
+            table.add_row(f"[bold]{said}[/bold]")
         unit = TEN_THOUSAND if row["unit"] == "yuan" else 1.0
         figures = (row["first"], row["second"], row["difference"], row["error"])
         table.add_row(row["measure"], *(_number(x, unit) for x in figures), str(row["better"]), str(row["worse"]))
@@ -33,6 +39,8 @@ def print_compared(found: pd.DataFrame, first: str, second: str, console: Consol
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "do" in value[0]:
+        return "; ".join(response(one).en for one in value)
     return "nothing" if value is None else str(value)
 
 

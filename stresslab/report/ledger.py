@@ -47,6 +47,11 @@ EVENTS = {
     "absorbed": Phrase("deficit of the day", "当日穿仓额"),
     "exhausted": Phrase("own funds exhausted", "自有资金耗尽"),
     "failed": Phrase("platform fails", "平台失败"),
+    "response": Phrase("response (round: number of the rule)", "启动应对（轮次为规则序号）"),
+    "compensated": Phrase("compensated for the shut desk", "停摆赔付（抵减负债）"),
+    "hedge_paid": Phrase("cost of a hedge", "对冲成本"),
+    "hedge_gain": Phrase("gain of a hedge", "对冲收益"),
+    "hedge_loss": Phrase("loss of a hedge", "对冲亏损"),
     "funding_due": Phrase("recalled funding to be returned", "应退还资金"),
     "returned": Phrase("recalled funding returned", "已退还资金"),
 }

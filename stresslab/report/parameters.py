@@ -8,6 +8,7 @@ from stresslab.glossary import INVESTOR_TYPES
 from stresslab.report.amounts import NONE, plain
 from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.phrase import NOTHING, Phrase, join, same
+from stresslab.report.response_words import response
 from stresslab.report.run_tables import RunTables
 from stresslab.report.sectors import rule
 
@@ -100,6 +101,10 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("operations", "displace", Phrase("Sells more of others where one cannot be sold", "无法卖出时转向其他股票"), ""),
     ("operations", "payment_grace_days", Phrase("Grace before failure, days", "失败前宽限（日）"), ""),
     ("operations", "after_failure", Phrase("Loans after failure", "失败后的融资"), ""),
+    ("operations", "days_without_calls", Phrase("Days without margin calls", "无法追缴日"), ""),
+    ("operations", "days_without_sales", Phrase("Days without forced sales", "无法平仓日"), ""),
+    ("operations", "compensation_pct", Phrase("Compensation for what shares lose while the desk is shut", "停摆期间市值损失赔付比例"), "%"),
+    ("", "response", Phrase("Responses", "应对规则"), ""),
     ("", "sector_margin", Phrase("Stricter margins of sectors", "行业加严担保"), ""),
 )
 
@@ -187,7 +192,9 @@ def _path(values: list[float], unit: str) -> Phrase:
 
 
 def _entry(table: dict[str, Any]) -> Phrase:
-    """One table of a list: a suspension (M-44), a rule of stricter margins (M-49), or a loss that clients hear of (M-133)."""
+    """One table of a list: a suspension (M-44), a rule of stricter margins (M-49), a loss that clients hear of (M-133), or a response."""
+    if "do" in table:
+        return response(table)
     if "own_funds_lost_pct" in table:
         return same(f"{plain(table['own_funds_lost_pct']).en}%: +{plain(table['jump_pct']).en}%")
     who = same(table.get("sector") or table.get("subsector") or table.get("board") or _names(table.get("instruments") or []))
@@ -230,7 +237,7 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
         rows=tuple(rows),
         formulas=(
             *("M-8", "M-9", "M-44", "M-45", "M-11", "M-75", "M-77", "M-78", "M-79", "M-16", "M-20", "M-21", "M-22", "M-47", "M-48"),
-            *("M-15", "M-24", "M-46", "M-28", "M-49"),
+            *("M-15", "M-24", "M-46", "M-28", "M-49", *_of_responses(run)),
         ),
         note=Phrase(
             "A value that all scenarios share is printed once. Numbers in brackets name the sources below.",
@@ -238,6 +245,13 @@ def parameters(run: RunTables) -> tuple[Table, list[str]]:
         ),
     )
     return table, sources
+
+
+def _of_responses(run: RunTables) -> tuple[str, ...]:
+    """The formulas of shut desks and responses, where a scenario has any."""
+    house = any(_block(s, "operations").get(key) for s in run.scenarios for key in ("days_without_calls", "days_without_sales"))
+    ruled = any(s.get("response") for s in run.scenarios)
+    return (*(("M-145", "M-146") if house else ()), *(("M-147", "M-148", "M-149", "M-150", "M-151", "M-152", "M-153") if ruled else ()))
 
 
 def _place(source: Any, sources: list[str]) -> int:
