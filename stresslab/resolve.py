@@ -313,7 +313,8 @@ def limit_table(book: Book, days: I64) -> NDArray[np.uint16]:
     dates = [book.as_of + datetime.timedelta(days=int(d)) for d in days]
     boards = sorted(set(stocks["board"]))
     by_board = np.array([[rule.limit_bp if (rule := board_rule(b, date)) else 0 for b in boards] for date in dates], np.uint16)
-    table = by_board[:, pd.Index(boards).get_indexer(pd.Index(stocks["board"]))]
+    # Days one after the other in memory, as everywhere: another order would be another type, and everything compiled once more.
+    table = np.ascontiguousarray(by_board[:, pd.Index(boards).get_indexer(pd.Index(stocks["board"]))])
     own = given(stocks, "price_limit_bp", -1).to_numpy(np.int64)
     for i, listed in enumerate(given(stocks, "listed", None)):
         if isinstance(listed, datetime.date):

@@ -14,7 +14,13 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core import cgutils, types
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,10 +44,37 @@ def _use_own_cache() -> None:
 _use_own_cache()
 
 
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's disk cache, one process at a time.
+
+    Numba numbers the files of a function's types without a lock: two processes that compile at once may write two of them under one
+    number, and a third then runs code made for other types, whose numbers are wrong.
+    """
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled for a signature."""
+        folder = Path(self.cache_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("wb") as held:
+            if fcntl is not None:
+                fcntl.flock(held, fcntl.LOCK_EX)
+            super().save_overload(sig, data)
+
+    def _load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = super()._load_overload(sig, target_context)
+        return found if found is None or tuple(found.signature.args) == tuple(getattr(sig, "args", sig)) else None
+
+
+def _compiled(function: F, **options: Any) -> F:
+    compiled: Any = numba.njit(nogil=True, cache=True, fastmath=False, _nrt=False, **options)(function)
+    if not numba.config.DISABLE_JIT:
+        compiled._cache = _Cache(function)
+    return compiled  # type: ignore[no-any-return]
+
+
 def kernel(function: F) -> F:
     """Compile a function: released GIL, disk cache, and no fastmath, so that bits never depend on the compiler's taste."""
-    compiled: F = numba.njit(nogil=True, cache=True, fastmath=False, _nrt=False)(function)
-    return compiled
+    return _compiled(function)
 
 
 def inlined(function: F) -> F:
@@ -49,8 +82,7 @@ def inlined(function: F) -> F:
 
     It divides as IEEE 754 says: a test for a divisor of zero would be a way out of the loop, and there are no vectors with ways out.
     """
-    compiled: F = numba.njit(nogil=True, cache=True, fastmath=False, forceinline=True, error_model="numpy", _nrt=False)(function)
-    return compiled
+    return _compiled(function, forceinline=True, error_model="numpy")
 
 
 def _fetch_in_compiled_code(typing: Any, array: Any, index: Any) -> Any:
