@@ -348,8 +348,19 @@ def test_the_answer_is_no(scenario, fail_on, code, small, tmp_path, said):
     book = shutil.copytree(small / "book", tmp_path / "book")
     platforms = (book / "platforms.csv").read_text(encoding="utf-8")
     (book / "platforms.csv").write_text(platforms.replace("true", "false"), encoding="utf-8")
+    # The 15% rule alone: this book breaks limits and answers nothing, for which the shipped scale has triggers.
+    scale = (Path(stresslab.__file__).parent / "rating_scale.toml").read_text(encoding="utf-8")
+    (tmp_path / "scale.toml").write_text(without_triggers(scale), encoding="utf-8")
     words = ["run", "--book", book, "--scenario", small / f"{scenario}.toml", "--out", tmp_path / "run", "--paths", 1]
-    assert said(*words, "--fail-on", fail_on, "--quiet")[0] == code
+    assert said(*words, "--fail-on", fail_on, "--quiet", "--scale", tmp_path / "scale.toml")[0] == code
+    if (scenario, fail_on) == ("calm", "downgrade"):
+        assert said(*words[:-3], tmp_path / "triggers", "--paths", 1, "--fail-on", fail_on, "--quiet")[0] == 1
+
+
+def without_triggers(scale: str) -> str:
+    """A scale without its triggers, which stand between other tables."""
+    parts = re.split(r"(?m)^(?=\[)", scale)
+    return "".join(part for part in parts if not part.startswith("[[triggers]]"))
 
 
 def test_a_failed_run_exits_with_3(said, monkeypatch, place, tmp_path):
@@ -499,7 +510,7 @@ def test_a_replay_refuses_what_is_not_the_run(said, place, tmp_path):
     book = shutil.copytree(place / "book", tmp_path / "book")
     platforms = (book / "platforms.csv").read_text(encoding="utf-8")
     (book / "platforms.csv").write_text(platforms.replace("P2", "P9"), encoding="utf-8")
-    for file in ("accounts", "claims", "funding"):
+    for file in ("accounts", "claims", "funding", "answers"):
         text = (book / f"{file}.csv").read_text(encoding="utf-8")
         (book / f"{file}.csv").write_text(text.replace("P2", "P9"), encoding="utf-8")
     code, out, err = said("replay", place / "run", *words, "--book", book)

@@ -147,7 +147,7 @@ def test_the_order_of_rows_changes_no_byte(book: sl.Book, run_of_threads: sl.Run
         pd.testing.assert_frame_equal(mixed.tables[name][list(table.columns)], table)
     files = files_of(start(tmp_path / "permuted", tmp_path / "run"))
     told = [name for name in files if name.endswith(".parquet")]
-    tables_of_a_run = (*RUN_TABLES, "estimates")
+    tables_of_a_run = (*RUN_TABLES, "estimates", "migration", "spillover")
     assert sorted(told) == sorted(f"{name}.parquet" for name in tables_of_a_run)
     for name in (*told, "rating.json"):
         assert files[name] == files_of(run_of_threads)[name], name

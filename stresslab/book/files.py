@@ -95,6 +95,7 @@ def _reading_order(fault: Fault) -> tuple[int, str, float]:
 def row_order(name: str, frame: pd.DataFrame) -> NDArray[np.int64]:
     """The order of a table's rows: by id, since ranks of ids number the random draws; without a key, by everything."""
     keys = [c.stored for c in INPUTS[name] if c.kind == "id" and c.required and c.stored in frame]
+    keys += [key for key in KEYS[name] if key not in keys and key in frame]
     if not KEYS[name]:
         first = [c for c in ("kind", "amount_li", "notice_days") if name == "claims" and c in frame]
         keys += first + [str(c) for c in frame if c not in keys and c not in first]

@@ -17,11 +17,6 @@ from numba.core import cgutils, types
 from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -45,20 +40,11 @@ _use_own_cache()
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
-    """Numba's disk cache, one process at a time.
+    """Numba's disk cache, but what it finds is looked at.
 
     Numba numbers the files of a function's types without a lock: two processes that compile at once may write two of them under one
-    number, and a third then runs code made for other types, whose numbers are wrong.
+    number, and a third then runs code made for other types, whose numbers are wrong. Here it compiles again.
     """
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled for a signature."""
-        folder = Path(self.cache_path)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("wb") as held:
-            if fcntl is not None:
-                fcntl.flock(held, fcntl.LOCK_EX)
-            super().save_overload(sig, data)
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         found = super()._load_overload(sig, target_context)
