@@ -193,7 +193,7 @@ def test_two_runs_on_one_folder(place: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_a_killed_process_leaves_what_the_next_one_goes_on_with(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = [*PROGRAM, "run", "--book", str(place / "book"), "--out", str(out), "--paths", "1500", "--block-paths", "50", "--quiet"]
+    words = [*PROGRAM, "run", "--book", str(place / "book"), "--out", str(out), "--paths", "400", "--block-paths", "10", "--quiet"]
     with subprocess.Popen([*words, "--scenario", "crash-40"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 120
         while not list(out.glob("blocks/*/*.npz")) and process.poll() is None and time.monotonic() < end:
@@ -202,7 +202,7 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(place: Path, tmp
     held = len(list(out.glob("blocks/*/*.npz")))
     assert held
     told: list[int] = []
-    given: dict[str, Any] = {"paths": 1500, "seed": 1, "block_paths": 50, "progress": lambda done, _: told.append(done)}
+    given: dict[str, Any] = {"paths": 400, "seed": 1, "block_paths": 10, "progress": lambda done, _: told.append(done)}
     verbs.run(place / "book", ["crash-40"], out=out, **given)
-    assert told[0] == 50 * held
+    assert told[0] == 10 * held
     assert not list(out.rglob(".*"))
