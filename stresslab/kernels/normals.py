@@ -194,8 +194,11 @@ def fill_quantiles(out: NDArray[np.float64], words: NDArray[np.uint32], tail: ND
     for n in range(found):
         p = uniform(words[where[n]])
         tail[n] = min(p, 1.0 - p)
-    # The lanes of a vector beyond the last one found compute something that nobody reads.
-    _tails(tail[:min((found + 7) // 8 * 8, tail.size)])
+    # The lanes of a vector beyond the last one found compute something that nobody reads, of a number that has a quantile.
+    stop = min((found + 7) // 8 * 8, tail.size)
+    for n in range(found, stop):
+        tail[n] = 0.01
+    _tails(tail[:stop])
     for n in range(found):
         i = where[n]
         out[i] = -tail[n] if uniform(words[i]) < 0.5 else tail[n]
