@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bookkeeper
+import numba
 import numpy as np
 import pandas as pd
 import plain
@@ -27,6 +28,7 @@ from stresslab.resolve import resolve
 from stresslab.responses import plan_of, put, put_ppb
 from stresslab.scenario import Scenario, read_scenario
 
+compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes as plain Python, without the JIT")
 World = dict[str, Any]
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
@@ -234,6 +236,7 @@ def test_an_unknown_platform_is_named() -> None:
         resolve(demo_book(60, 1), shipped_market(), scenario(**SAID, platforms=("Nobody",)))
 
 
+@compiled_only
 def test_what_a_response_saves_and_who_pays() -> None:
     """On the same paths of the demo: earlier calls save deficits, an outage costs the platform, no path is left out."""
     book, market = demo_book(400, 3), shipped_market()
@@ -246,6 +249,7 @@ def test_what_a_response_saves_and_who_pays() -> None:
     assert (runs["crash-40-hedged"]["hedge_cost_li"] > 0).all()
 
 
+@compiled_only
 def test_a_comparison_says_what_a_response_costs_and_who_pays() -> None:
     """(M-50) On 8 paths of the demo: what own funds lose by an outage is its compensation and what else changed, to the last 厘."""
     book, market, tables = demo_book(400, 3), shipped_market(), []

@@ -26,7 +26,7 @@ from stresslab.kernels.laws import (
     free_return,
 )
 from stresslab.kernels.noise import LEAD_JUMP_SIZE, LEAD_JUMPS, LEAD_MARKET, LEAD_VARIANCE
-from stresslab.kernels.special import normal_cdf, pick
+from stresslab.kernels.special import normal_cdf, pick, squared
 
 SHAPE_NONE = 0
 SHAPE_GAP = 1
@@ -65,6 +65,7 @@ class Guide(NamedTuple):
     mass: NDArray[np.float64] = _F1  # the logarithm of their probability
     variance_edges: NDArray[np.float64] = _F1  # bins of the normal of the variance; of one entry: it has none of its own
     variance_mass: NDArray[np.float64] = _F1
+    log_top: float = 0.0  # the logarithm of Student's density of variance 1 at its mode
     candidates: int = 0
 
 
@@ -135,7 +136,7 @@ def day_law(law: FactorLaw, s: int) -> tuple[float, float]:
     """Mean and variance of a day of a state."""
     if law.model != LAW_CHAIN:
         return law.drift, law.sd * law.sd
-    return law.chain.mean[s], law.chain.sd[s] ** 2 + law.chain.size_sd[s] ** 2
+    return law.chain.mean[s], squared(law.chain.sd[s]) + squared(law.chain.size_sd[s])
 
 
 @kernel

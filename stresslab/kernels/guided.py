@@ -28,7 +28,7 @@ from stresslab.kernels.laws import (
     next_variance,
     quadratic_exponential,
 )
-from stresslab.kernels.special import inside
+from stresslab.kernels.special import inside, squared
 
 #: The logarithm of what cannot be.
 NEVER = -1e300
@@ -64,19 +64,18 @@ def worth(guide: Guide, t: int, height: float, at: float) -> float:
 
 
 @kernel
-def log_density(law: FactorLaw, h: float, x: float) -> float:
+def log_density(law: FactorLaw, log_top: float, h: float, x: float) -> float:
     """The logarithm of the density of a garch day's return x under a variance h."""
     e, nu = (x - law.drift) / math.sqrt(h), law.garch.dof
     if nu == 0.0:
         return -0.5 * (e * e + math.log(2.0 * math.pi * h))
-    top = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu) - 0.5 * math.log(math.pi * (nu - 2.0) * h)
-    return top - 0.5 * (nu + 1.0) * math.log(1.0 + e * e / (nu - 2.0))
+    return log_top - 0.5 * math.log(h) - 0.5 * (nu + 1.0) * math.log(1.0 + e * e / (nu - 2.0))
 
 
 @kernel
 def gaussian(x: float, mean: float, variance: float) -> float:
     """The logarithm of a normal density; what has no variance meets nothing."""
-    return -0.5 * ((x - mean) ** 2 / variance + math.log(2.0 * math.pi * variance)) if variance > 0.0 else NEVER
+    return -0.5 * (squared(x - mean) / variance + math.log(2.0 * math.pi * variance)) if variance > 0.0 else NEVER
 
 
 @kernel
@@ -108,7 +107,7 @@ def weigh_bins(
         for j in range(many):
             if trough:
                 step = -height
-                weight = log_density(law, variance, step) if law.model == LAW_GARCH else mass + gaussian(step, mean, square)
+                weight = log_density(law, guide.log_top, variance, step) if law.model == LAW_GARCH else mass + gaussian(step, mean, square)
             else:
                 z = 0.5 * (edges[j] + edges[j + 1])
                 e = math.sqrt(variance) * innovation(law.garch, z) if law.model == LAW_GARCH else 0.0
@@ -182,7 +181,7 @@ def candidate_days(
             true = guide.variance_mass[i]
         if t == k:
             step = -height
-            true += log_density(law, variance, step) if law.model == LAW_GARCH else gaussian(step, mean, square)
+            true += log_density(law, guide.log_top, variance, step) if law.model == LAW_GARCH else gaussian(step, mean, square)
         else:
             z = inside(edges[j], edges[j + 1], uniform(w2))
             true += guide.mass[j]

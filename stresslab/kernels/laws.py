@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.kernels import kernel
-from stresslab.kernels.special import normal_cdf, pick, read
+from stresslab.kernels.special import normal_cdf, pick, read, squared
 
 LAW_GBM = 0
 LAW_CHAIN = 1  # jumps and regimes: Gaussian days whose state moves as a Markov chain
@@ -122,7 +122,7 @@ def step_moments(v: float, p: Heston) -> tuple[float, float]:
     fade = math.exp(-p.reversion * p.years)
     mean = p.long_run + (v - p.long_run) * fade
     square = (
-        v * p.wobble**2 * fade * (1.0 - fade) / p.reversion + p.long_run * p.wobble**2 * (1.0 - fade) ** 2 / (2.0 * p.reversion)
+        v * squared(p.wobble) * fade * (1.0 - fade) / p.reversion + p.long_run * squared(p.wobble) * squared(1.0 - fade) / (2.0 * p.reversion)
     )
     return mean, square / (mean * mean) if mean > 0.0 else 0.0
 
@@ -136,7 +136,7 @@ def quadratic_exponential(v: float, z: float, p: Heston) -> float:
     if spread <= 1.5:
         root = 2.0 / spread
         b2 = root - 1.0 + math.sqrt(root * (root - 1.0))
-        return mean / (1.0 + b2) * (math.sqrt(b2) + z) ** 2
+        return mean / (1.0 + b2) * squared(math.sqrt(b2) + z)
     zero = (spread - 1.0) / (spread + 1.0)
     above = normal_cdf(-z)  # 1 - u without cancellation
     if 1.0 - above <= zero:
@@ -150,7 +150,7 @@ def heston_return(p: Heston, drift: float, v: float, after: float) -> tuple[floa
     slope = 0.5 * p.years * (p.reversion * p.correlation / p.wobble - 0.5)
     lean = p.correlation / p.wobble
     mean = drift + p.years * p.long_run * (0.5 - lean * p.reversion) + (slope - lean) * v + (slope + lean) * after
-    return mean, 0.5 * p.years * (1.0 - p.correlation**2) * (v + after)
+    return mean, 0.5 * p.years * (1.0 - squared(p.correlation)) * (v + after)
 
 
 @kernel

@@ -26,6 +26,12 @@ def grid() -> NDArray[np.float64]:
 
 
 @kernel
+def squared(x: float) -> float:
+    """x². A power may be rounded otherwise by an interpreter than by a compiler, a product never."""
+    return x * x
+
+
+@kernel
 def normal_cdf(z: float) -> float:
     """Φ(z), with full relative accuracy in the lower tail."""
     return 0.5 * math.erfc(-z / math.sqrt(2.0))

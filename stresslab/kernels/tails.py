@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stresslab.kernels import kernel
 from stresslab.kernels.laws import LAW_BOOTSTRAP, LAW_GARCH, FactorLaw, Trace
 from stresslab.kernels.noise import LEAD_FACTORS, LEAD_MIXING, Noise
-from stresslab.kernels.special import read
+from stresslab.kernels.special import read, squared
 
 _F1 = np.zeros(1)
 
@@ -41,7 +41,7 @@ def day_scale(tails: Tails, law: FactorLaw, market: NDArray[np.float64], trace: 
         return 1.0
     square = tails.dof - 2.0
     if tails.joint and law.model == LAW_GARCH:
-        square += (market[t] - market[t - 1] - law.drift) ** 2 / trace.variance[t - 1]
+        square += squared(market[t] - market[t - 1] - law.drift) / trace.variance[t - 1]
     return math.sqrt(square) * read(tails.mixing, z)
 
 

@@ -129,11 +129,16 @@ def guided_crash(law: FactorLaw, crash: Crash, days: int) -> Crash:
     guide = Guide(
         np.zeros((last_day + 1, heights, VARIANCES)), np.array([low, (high - low) / (heights - 1)]),
         np.array([ends[0], (ends[1] - ends[0]) / (VARIANCES - 1)]), edges, _log_mass(edges), cuts, _log_mass(cuts),
-        CANDIDATES_ALONE if law.model == LAW_GARCH else CANDIDATES_OF_TWO,
+        _log_top(law.garch.dof), CANDIDATES_ALONE if law.model == LAW_GARCH else CANDIDATES_OF_TWO,
     )
     crash = crash._replace(guide=guide)
     guided.fill_worth(guide.log_worth, new_trace(1).scratch, crash, law, last_day)
     return crash
+
+
+def _log_top(dof: float) -> float:
+    """The logarithm of the density at its mode of Student's law with variance 1; 0 where innovations are normal."""
+    return math.lgamma(0.5 * (dof + 1.0)) - math.lgamma(0.5 * dof) - 0.5 * math.log(math.pi * (dof - 2.0)) if dof else 0.0
 
 
 def _log_mass(edges: F64) -> F64:
