@@ -228,6 +228,7 @@ class Product:
         """Take memory for one thread."""
         self.facts, self.state, self.story = facts, layout.new_state(facts), layout.new_story(facts)
         self.bounds = np.zeros((layout.LANES, *self.state.bound.shape), np.float32)
+        self.cover, self.weight = np.zeros(0), facts.weight[:0]
 
     def run(self, drawn: Paths, count: int, told: bool = True) -> Iterator[Outcome]:
         """Run paths 0 to count − 1; digests are made outside of the clock, and only if they are told."""
@@ -254,13 +255,14 @@ class Product:
         return debts
 
     def below_warning(self, prices: I64) -> I64:
-        """How many accounts are below their warning line on each path: screen 64 paths at once, then count what is left in integers."""
-        found, state = np.zeros(prices.shape[0], np.int64), self.state
+        """How many accounts are below their warning line on each path: 64 paths at once, and integers where floats cannot tell."""
+        found, f, state = np.zeros(prices.shape[0], np.int64), self.facts, self.state
+        if self.cover.size == 0:
+            self.cover, self.weight = np.empty_like(f.cover), f.weight.copy()
+            weigh_today(f.account, f.position, self.cover, self.weight)
         state.lowest[:] = screen.NO_PRICE
         state.lowest[:, : prices.shape[0]] = prices.T
-        screen.list_accounts(self.facts, state)
-        count = int(state.counts[layout.LISTED])
-        below_warning_listed(self.facts.account, self.facts.position, prices, state.listed, state.paths, count, found)
+        below_warning_screened(f.account, f.position, self.cover, self.weight, prices, state.lowest, state.lane, found)
         return found
 
 
@@ -345,13 +347,35 @@ def below_warning(account: Any, instrument: Any, shares: Any, prices: I64, found
 
 
 @loop.compiled
-def below_warning_listed(account: Any, position: Any, prices: I64, listed: Any, paths: Any, count: int, found: I64) -> None:
-    """The same in integers for the accounts and paths that a screen has left."""
+def weigh_today(account: Any, position: Any, cover: F64, weight: Any) -> None:
+    """The share of an account's warning line of today that its cash and one 厘 of each price cover."""
+    for n in range(account.size):
+        mine = account[n]
+        line = mine.warning_bp * mine.debt / 10_000.0
+        cover[n] = mine.cash / line if mine.debt > 0 else screen.NOTHING_OWED
+        for row in loop.rows(mine):
+            weight[row].instrument = position[row].instrument
+            weight[row].share = position[row].shares / line if mine.debt > 0 else 0.0
+
+
+@loop.compiled
+def below_warning_screened(
+    account: Any, position: Any, cover: F64, weight: Any, prices: I64, lowest: Any, lane: Any, found: I64
+) -> None:
+    """The same with floats on both sides of the line, and in integers for the accounts and paths in between."""
     found[:] = 0
-    for k in range(count):
-        mine = account[listed[k]]
+    apart = 2.0 * (float(screen.SAFE_COVER) - 1.0)
+    for n in range(account.size):
+        mine = account[n]
+        low = screen.lanes_below(cover[n], mine.first, mine.last, weight, lowest, lane)
+        if low == 0:
+            continue
+        sure = screen.lanes_below(cover[n] + apart, mine.first, mine.last, weight, lowest, lane)
         for path in range(prices.shape[0]):
-            if (paths[k] >> np.uint64(path)) & np.uint64(1):
+            found[path] += np.int64((sure >> np.uint64(path)) & np.uint64(1))
+        near = low & ~sure
+        for path in range(prices.shape[0] if near else 0):
+            if (near >> np.uint64(path)) & np.uint64(1):
                 value = mine.cash
                 for row in loop.rows(mine):
                     value += position[row].shares * prices[path, position[row].instrument]
