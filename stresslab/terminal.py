@@ -59,7 +59,7 @@ class Pace:
         pace, left = self.per_second, self.left(now)
         if pace is None or left is None:
             return ""
-        rate = f"{pace:,.0f} paths/s" if pace >= 100 else f"{pace:.3g} paths/s"  # three digits tell enough of a pace
+        rate = f"{pace:,.0f}/s" if pace >= 100 else f"{pace:.3g}/s"  # three digits tell enough of a pace
         if self.last[1] >= self.total:
             return rate
         minutes, seconds = divmod(round(left), 60)

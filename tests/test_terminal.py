@@ -41,9 +41,9 @@ def test_pace_counts_from_the_first_burst() -> None:
     assert pace.per_second == pytest.approx((60 - 20) / (180 - 160))
     assert pace.left(180.0) == pytest.approx(940 / 2)
     assert pace.left(200.0) == pytest.approx(450)  # it goes down between blocks
-    assert pace.said(180.0) == "2 paths/s, 0:07:50 left"
+    assert pace.said(180.0) == "2/s, 0:07:50 left"
     pace.told(1000.0, 1000, 1000)
-    assert pace.said(1000.0) == "1.17 paths/s"
+    assert pace.said(1000.0) == "1.17/s"
 
 
 def test_paths_of_an_earlier_start_do_not_count() -> None:
@@ -57,7 +57,7 @@ def test_paths_of_an_earlier_start_do_not_count() -> None:
     assert pace.per_second is None
     pace.told(31.0, 10, 100)
     pace.told(32.0, 2010, 4010)
-    assert pace.said(32.0) == "2,000 paths/s, 0:00:01 left"
+    assert pace.said(32.0) == "2,000/s, 0:00:01 left"
 
 
 def test_the_bar_shows_what_the_library_says(capsys: pytest.CaptureFixture[str]) -> None:
