@@ -77,14 +77,17 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
-        with Client(scheduler) as client:
+        client = Client(scheduler)
+        with _closed_quietly(client):
             _tell_dashboard(client.dashboard_link)
             yield client
         return
     with ExitStack() as held:
         with _deaf_to_interrupts():
             local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1")
-            held.enter_context(_closed_quietly(local, client := Client(local)))
+            held.enter_context(_closed_quietly(local))
+            client = Client(local)
+            held.enter_context(_closed_quietly(client))
         # Else each worker warns of every block that it does not finish when it is stopped.
         client.run(_quiet, "distributed.worker.state_machine")
         _tell_dashboard(client.dashboard_link)
@@ -96,8 +99,8 @@ def _quiet(logger: str) -> None:
 
 
 @contextmanager
-def _closed_quietly(*opened: Any) -> Iterator[None]:
-    """Close what was opened, last first; after an interrupt without a word of Dask about the work that is thrown away."""
+def _closed_quietly(opened: Any) -> Iterator[None]:
+    """Close what was opened; after an interrupt without a word of Dask about the work that is thrown away."""
     before = logging.root.manager.disable
     try:
         yield
@@ -105,10 +108,10 @@ def _closed_quietly(*opened: Any) -> Iterator[None]:
         logging.disable(logging.CRITICAL)
         raise
     finally:
-        # A second Ctrl-C would leave processes behind.
-        with _deaf_to_interrupts():
-            for one in reversed(opened):
-                one.close()
+        try:
+            with _deaf_to_interrupts():  # a second Ctrl-C would leave processes behind
+                opened.close()
+        finally:
             logging.disable(before)
 
 
