@@ -78,7 +78,8 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("paths"), TextColumn("{task.fields[pace]}"))
+    count, pace_column = MofNCompleteColumn(), TextColumn("{task.fields[pace]}")
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), count, TextColumn("paths"), pace_column)
     console = Console(stderr=True)
     pace = Pace()
 
@@ -89,7 +90,7 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
             return super().get_renderables()
 
     bar = Bar(*columns, console=console)
-    task = bar.add_task("running (the first run compiles for a while)", total=None, pace="")
+    task = bar.add_task("starting; the first run compiles", total=None, pace="")
 
     def told(done: int, total: int) -> None:
         bar.start()  # not before: what is refused is said without a bar
