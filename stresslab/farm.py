@@ -84,7 +84,12 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
         return
     with ExitStack() as held:
         with _deaf_to_interrupts():
-            local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1")
+            # Everything that listens says where, also the pages of scheduler and workers: without an address (None too)
+            # those are open to all.
+            local = LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+            )
             held.enter_context(_closed_quietly(local))
             client = Client(local)
             held.enter_context(_closed_quietly(client))

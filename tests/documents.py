@@ -1,7 +1,8 @@
 """What the pages tell people to do: the files to write and the commands to run, in the order in which they stand.
 
-A command is a line of a block (fenced or indented) that begins with ``stresslab``, ``python`` or ``cp``. A file is a fenced block behind a
-line that ends with the file's name in backticks, perhaps with a colon. A comment ``# exit code 2`` behind a command says how it ends.
+A command is a line of a block (fenced or indented) that begins with ``stresslab``, ``python`` or ``cp``. One with an ellipsis is none.
+A file is a fenced block behind a line that ends with the file's name in backticks, perhaps with a colon.
+A comment ``# exit code 2`` behind a command says how it ends.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ DOCS = ROOT / "docs"
 WHOLE = [DOCS / "tutorial.md", *sorted(p for p in (DOCS / "how-to").glob("*.md") if p.name != "index.md")]
 #: The one that is always run; it costs a few seconds.
 QUICK = DOCS / "how-to" / "read-a-replay.md"
+#: Pages whose commands need several machines.
+CLUSTERS = {"cluster.md", "scaling.md"}
 _NAME = re.compile(r"`([\w./-]+\.(?:toml|csv|py))`[^`]*$")
 
 
@@ -70,7 +73,7 @@ def steps(page: Path) -> Iterator[File | Command]:
 
 
 def _command(number: int, line: str) -> Iterator[Command]:
-    if line.split()[:1] in (["stresslab"], ["python"], ["cp"]):
+    if line.split()[:1] in (["stresslab"], ["python"], ["cp"]) and "…" not in line:
         words = shlex.split(line, comments=True)
         code = re.search(r"# exit code (\d)", line)
         yield Command(number, tuple(words), int(code[1]) if code else 0)

@@ -22,6 +22,8 @@ from stresslab import cli
 
 README, SUBMISSION, TERMINAL = ROOT / "README.md", DOCS / "submission.md", DOCS / "terminal.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+#: Pages with commands that take for granted a book ``my-book`` and a run ``my-run`` of it.
+ON_A_RUN = [p for p in PAGES if p not in (README, *WHOLE) and p.name not in documents.CLUSTERS and commands(p)]
 GROUP: Any = typer.main.get_command(cli.app)
 EXAMPLES = {verb: re.findall(r"Example: (stresslab .*)", command.help or "") for verb, command in GROUP.commands.items()}
 
@@ -127,22 +129,24 @@ def test_every_command_of_the_readme_works(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.long
-def test_every_command_of_the_page_on_submissions_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("page", ON_A_RUN, ids=lambda p: p.stem)
+def test_every_command_on_a_run_works(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     entity = re.search(r"```toml\n(.*?)```", SUBMISSION.read_text(encoding="utf-8"), re.DOTALL)
     assert entity
     Path("entity.toml").write_text(entity[1], encoding="utf-8")
-    scenarios = [word for name in ("baseline", "mild", "moderate", "severe") for word in ("--scenario", name)]
+    scenarios = [word for name in ("baseline", "crash-40", "mild", "moderate", "severe") for word in ("--scenario", name)]
     for words in (["init", "my-book"], ["run", "--book", "my-book", *scenarios, "--out", "my-run"]):
         assert call(smaller(("stresslab", *words)))[0] == 0
-    all_of(SUBMISSION, tmp_path, monkeypatch)
+    all_of(page, tmp_path, monkeypatch)
 
 
 def test_no_command_is_left_out() -> None:
-    """Every page with commands is among those that are followed above."""
-    followed = {*WHOLE, README, SUBMISSION}
+    assert SUBMISSION in ON_A_RUN
+    followed = {*WHOLE, README, *ON_A_RUN}
     for page in PAGES:
-        assert page in followed or not commands(page), page.name
+        assert page in followed or page.name in documents.CLUSTERS or not commands(page), page.name
 
 
 # --- the table of what each verb can do -----------------------------------------------------------
