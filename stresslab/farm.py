@@ -7,11 +7,17 @@ blocks change no byte.
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
+from http.client import HTTPException
+from multiprocessing import resource_tracker
 from typing import Any
+from urllib.request import urlopen
 
 from stresslab.engine import Block, run_block
 from stresslab.parts import Ask, Part, cut, run_block_in_parts
@@ -22,6 +28,9 @@ Task = tuple[int, int, int]
 Done = Callable[[Task, Block], None]
 
 BLOCK_PATHS = 25
+
+#: What a person at work may want to know; the command line shows it unless it is told to be quiet.
+SAID = logging.getLogger("stresslab")
 
 
 def plan_blocks(scenarios: int, paths: int, block_paths: int = BLOCK_PATHS) -> list[Task]:
@@ -68,12 +77,81 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
-        with Client(scheduler) as client:
+        client = Client(scheduler)
+        with _closed_quietly(client):
+            _tell_dashboard(client.dashboard_link)
             yield client
         return
-    local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1")
-    with local as cluster, Client(cluster) as client:
+    with ExitStack() as held:
+        with _deaf_to_interrupts():
+            # Everything that listens says where, also the pages of scheduler and workers: without an address (None too)
+            # those are open to all.
+            local = LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+            )
+            held.enter_context(_closed_quietly(local))
+            client = Client(local)
+            held.enter_context(_closed_quietly(client))
+        # Else each worker warns of every block that it does not finish when it is stopped.
+        client.run(_quiet, "distributed.worker.state_machine")
+        _tell_dashboard(client.dashboard_link)
         yield client
+
+
+def _quiet(logger: str) -> None:
+    logging.getLogger(logger).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _closed_quietly(opened: Any) -> Iterator[None]:
+    """Close what was opened; after an interrupt without a word of Dask about the work that is thrown away."""
+    before = logging.root.manager.disable
+    try:
+        yield
+    except BaseException:
+        logging.disable(logging.CRITICAL)
+        raise
+    finally:
+        try:
+            with _deaf_to_interrupts():  # a second Ctrl-C would leave processes behind
+                opened.close()
+        finally:
+            logging.disable(before)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until the end, and never comes to processes that are started inside.
+
+    A terminal sends it to every process of a group. Workers would die of it with a traceback each; so this process alone
+    hears it, and stops them in order. Threads and processes inherit what is blocked here.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Whoever starts this helper of multiprocessing unblocks the signal; so it must run before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _tell_dashboard(link: str) -> None:
+    """Say where the cluster can be watched, if it can.
+
+    Many clusters show their pages to nobody outside; and without the package bokeh all that a page says is that it needs it.
+    """
+    if not link.startswith(("http://", "https://")):
+        return
+    try:
+        with urlopen(link, timeout=1) as answer:
+            if answer.status == HTTPStatus.OK and b"Dask needs bokeh" not in answer.read():
+                SAID.info("Dask dashboard: %s", link)
+    except (OSError, HTTPException, ValueError):
+        return
 
 
 def _run_distributed(

@@ -139,12 +139,14 @@ class RunFolder:
         return (self.path / RECORD).is_file()
 
     @contextlib.contextmanager
-    def taken(self, plan: dict[str, Any]) -> Iterator[bool]:
+    def taken(self, plan: dict[str, Any], anew: bool = False) -> Iterator[bool]:
         """Have the folder for a plan, alone; True if it holds that very run, finished. Refuses a folder of anything else.
+
+        With ``anew`` another run makes room.
 
         What keeps others out is a lock on the plan's file, which the system drops with the process, however it ends.
         """
-        finished = self._open(plan)
+        finished = self._open(plan, anew)
         with self._locked():
             _sweep(self.path)
             if self.complete:
@@ -166,7 +168,7 @@ class RunFolder:
                 pass  # a file system without locks: two runs of one plan then write the same bytes twice
             yield
 
-    def _open(self, plan: dict[str, Any]) -> bool:
+    def _open(self, plan: dict[str, Any], anew: bool) -> bool:
         wanted = digest_of(plan)
         if self.path.exists() and not self.path.is_dir():
             raise InputError([Fault(str(self.path), "the output must be a folder", "give another --out")])
@@ -176,10 +178,12 @@ class RunFolder:
                 held = digest_of(json.loads(found.read_text(encoding="utf-8")))
             except ValueError:
                 held = ""
-            if held != wanted:
+            if held == wanted:
+                return self.complete
+            if not anew:
                 rule = "this folder holds another run (other book, scenarios, seed, paths or version)"
                 raise InputError([Fault(str(self.path), rule, "give another --out, or delete the folder")])
-            return self.complete
+            self.clear()
         if self.path.is_dir() and any(not p.name.endswith(".part") for p in self.path.iterdir()):
             raise InputError([Fault(str(self.path), NOT_A_RUN, "give another --out")])
         try:

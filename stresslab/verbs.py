@@ -156,7 +156,7 @@ def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
     out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
     limits: Path | None, progress: Progress | None, request: Request | None = None, faults: Sequence[Fault] = (),
-    sampling: str = Sampling.PLAIN,
+    sampling: str = Sampling.PLAIN, anew: bool = False,
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
@@ -172,7 +172,7 @@ def _run(
     folder = record.RunFolder(out)
     run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
     ask_tail = None if request is None else partial(_ask_tail, folder, request, given.resolved, seed, workers, scheduler)
-    with folder.taken(plan) as finished:
+    with folder.taken(plan, anew) as finished:
         if not finished:
             described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
             record.write_json(folder.path / record.RECORD, described | {"machine": record.machine(started, seconds, whence)})
@@ -537,14 +537,17 @@ def history_of(*histories: History | Path | str, splits: Splits = "refuse") -> H
 def demo(
     out: Path | str = "stresslab-demo", *, paths: int = DEMO_PATHS, workers: int = 0, progress: Progress | None = None
 ) -> Run:
-    """Run the demo: a real index, a synthetic book, eight scenarios; replaces an earlier demo in the same folder."""
+    """Run the demo: a real index, a synthetic book, eight scenarios; goes on with a demo that was stopped, and replaces any other."""
     faults = option_faults(paths=paths, workers=workers)
     if faults:
         raise InputError(faults)
-    record.RunFolder(Path(out)).clear()
+    folder = record.RunFolder(Path(out))
+    if folder.complete:
+        folder.clear()
     market = shipped_market()
     whence = {"book": DEMO, "market": None}
-    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, 0, farm.BLOCK_PATHS, None, None, progress)
+    return _run(demo_book(), DEMO_SCENARIOS, market, paths, 1, Path(out), whence, workers, None, 0, farm.BLOCK_PATHS, None, None, progress,
+                anew=True)
 
 
 def _other_program(made: Run) -> list[Fault]:

@@ -6,11 +6,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -593,35 +590,6 @@ def test_a_killed_run_ends_in_the_same_bytes(block_paths, place, tmp_path):
     assert told[0] == (2 * len(blocks) if block_paths == 2 else 0)
     assert told[-1] == 12
     assert files(out) == files(place / "run")
-
-
-@pytest.fixture
-def long_run(place: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A run in another process that has begun and is far from done."""
-    out = tmp_path / "run"
-    words = ["run", "--book", str(place / "book"), "--scenario", "severe", "--out", str(out), "--paths", "100000", "--block-paths", "5"]
-    # A shell that starts the tests in the background ignores interrupts, and children inherit that.
-    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*PROGRAM, *words], **pipes, text=True, **listening) as process:
-        try:
-            end = time.monotonic() + 120
-            while not list(out.glob("blocks/severe/*.npz")) and process.poll() is None and time.monotonic() < end:
-                time.sleep(0.05)
-            yield process, out
-        finally:
-            process.kill()
-
-
-def test_ctrl_c(long_run):
-    process, out = long_run
-    process.send_signal(signal.SIGINT)
-    said, err = process.communicate(timeout=60)
-    assert (process.returncode, said) == (3, "")
-    assert err.splitlines()[-1] == "stopped; the same command goes on where it stopped"
-    assert "Traceback" not in err
-    assert list(out.glob("blocks/severe/*.npz"))
-    assert not (out / "record.json").exists()
 
 
 # --- the library --------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
     accounts: Annotated[int, typer.Option("--accounts", help="Number of accounts.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the synthetic book.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Write the demo book as CSV, to edit.
 
@@ -44,6 +45,10 @@ def init(
 
     book = verbs.init(folder, accounts=accounts, seed=seed)
     with results():
+        if as_json:
+            told = {"folder": str(folder), "title": book.title, "digest": book.digest, "rows": {n: len(t) for n, t in book.tables.items()}}
+            print(json.dumps(told, ensure_ascii=False))
+            return
         print(f"{folder}: {book.title}; edit the tables, then stresslab check {folder}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,7 @@ def episode(
     after: Annotated[str, typer.Option("--after", help="The market after the episode: free or flat.")] = "free",
     name: Annotated[str | None, typer.Option("--id", help="Id of the scenario.")] = None,
     market: Annotated[Path | None, typer.Option("--market", help="Whose volatility a published VIX is held against.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a scenario from a dated episode of a history, or from the Federal Reserve's published tables.
 
@@ -90,6 +92,9 @@ def episode(
     made = verbs.episode(*history, out=out, first=first, last=last, index=index, depth=depth, impact_share=impact_share, days=days,
                          after=after, name=name, market=market)
     with results():
+        if as_json:
+            print(json.dumps({"file": str(out), "scenario": made}, ensure_ascii=False, default=str))
+            return
         path = made["market"]["path"]
         low = min(path["level_pct"])
         print(f"{out}: {made['title']}, {made['days']} trading days, lowest {low:.2f}% of the start; {path['source']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stresslab.cli.options import RUN_FAILED, Language, Quiet, app
+from stresslab.cli.options import RUN_FAILED, AsJson, Language, Quiet, app
 from stresslab.terminal import progress_bar, results
 
 
@@ -33,12 +34,13 @@ def report(
     totals: Annotated[Path | None, typer.Option("--totals", help="CSV of platform_id, item, source, amount_yuan, to reconcile.")] = None,
     reverse: Annotated[Path | None, typer.Option("--reverse", help="Folder of stresslab reverse --out.")] = None,
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the quarterly report of a finished run as HTML, PDF or workbook.
 
     Example: stresslab report my-run --lang zh --format pdf --against last-run --quarter 2026Q3
     """
-    from stresslab import verbs
+    from stresslab import record, verbs
 
     try:
         with progress_bar(quiet or against is None) as progress:
@@ -49,4 +51,7 @@ def report(
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None
     with results():
-        print(f"report: {place}")
+        if as_json:
+            print(json.dumps({"report": str(place), "bytes": place.stat().st_size, "sha256": record.file_digest(place)}))
+        else:
+            print(f"report: {place}")

@@ -64,8 +64,12 @@ def demo(
 
     say("Market: S&P 500, daily closes 1999 to 2018 with 2008, shipped with the package arch.\n"
          "Book: synthetic, 3 platforms, 20,000 accounts; A-share trading rules.", quiet)
-    with progress_bar(quiet) as progress:
-        made = verbs.demo(out, paths=paths, workers=workers, progress=progress)
+    try:
+        with progress_bar(quiet) as progress:
+            made = verbs.demo(out, paths=paths, workers=workers, progress=progress)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        raise typer.Exit(RUN_FAILED) from None
     _show(made, as_json, lang)
 
 

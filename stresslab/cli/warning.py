@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from stresslab.cli.options import ANSWER_IS_NO, AsJson, InLanguage, Language, app
+from stresslab.cli.options import ANSWER_IS_NO, AsJson, InLanguage, Language, Quiet, app
 from stresslab.terminal import results, say
 
 
@@ -66,6 +66,7 @@ def backtest(
     rolling: Rolling = None, mu: Mu = 0.9, cost: Cost = 0.02, saved: Saved = 0.5, lag: Lag = None, candidates: Candidates = False,
     holdout: Holdout = None, shadow: Shadow = None, as_of: AsOf = None, repetitions: Repetitions = 200, seed: Seed = 1,
     demo: Demo = False, fail_on: FailOn = WarningFailOn.NOTHING, language: InLanguage = Language.EN, as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score early warnings on a history and its events, walking forward: what was known, what it was worth, when alarms first rose.
 
@@ -87,7 +88,7 @@ def backtest(
         *(history or []), events=events, models=model or list(MODELS), out=out, index=index, first=first, last=last, lags=_lags(lag or []),
         shadow=shadow, as_of=as_of, demo=demo, settings=settings)
     for leak in made.record["left_out"]:
-        say(f"left out: {leak['indicator']} sees the future ({leak['check']}: {leak['where']})", False)
+        say(f"left out: {leak['indicator']} sees the future ({leak['check']}: {leak['where']})", quiet)
     with results():
         if as_json:
             print(json.dumps(made.plain(), ensure_ascii=False, indent=1))
