@@ -83,7 +83,8 @@ RUN = """## A run
 
 A folder of Parquet tables with the columns below, `record.json` (what was run, by which versions,
 digests of everything in and out, how the book stands against its limits), `rating.json` and
-`report.html`. Tables line up by the columns of unit *id* together with `path` and `day`.
+`report.html`. Tables line up by the columns of unit *id* together with `path` and `day`; [sql.md](sql.md) asks them in SQL.
+`stresslab verify` checks the digests and runs blocks again (M-235 to M-237).
 """
 
 #: What a kind of input column is called, and its unit in the file.

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from stresslab.faults import Fault, InputError
     from stresslab.history import History, read_history
     from stresslab.ledger import Replay
+    from stresslab.listing import runs
     from stresslab.market import Market, read_market
     from stresslab.policies import policy
     from stresslab.pool import LookThrough
+    from stresslab.querying import sql
     from stresslab.scenario import Scenario, read_scenario
     from stresslab.submission import check_submission, submit
     from stresslab.verbs import (
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         terms,
         write_report,
     )
+    from stresslab.verifying import verify
 
 _WHERE = {
     "backtest": "backtesting",
@@ -47,13 +50,13 @@ _WHERE = {
     "LookThrough": "pool", "look_through": "verbs",
     "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
     "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
-    "write_report": "verbs",
+    "verify": "verifying", "runs": "listing", "sql": "querying", "write_report": "verbs",
 }
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "calibrate", "check",
     "check_submission", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
-    "read_market", "read_scenario", "replay", "reverse", "run", "submit", "terms", "write_report",
+    "read_market", "read_scenario", "replay", "reverse", "run", "runs", "sql", "submit", "terms", "verify", "write_report",
 ]
 
 

@@ -116,10 +116,15 @@ def machine(started: datetime, seconds: dict[str, float], whence: dict[str, str 
         "seconds": {k: round(v, 3) for k, v in seconds.items()},
         "python": platform.python_version(),
         "system": platform.platform(),
-        "processor": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+
+
+def processor() -> str:
+    """The kind of machine: the same bytes are promised on machines of one kind."""
+    return platform.machine()
 
 
 def now() -> datetime:
@@ -137,6 +142,17 @@ class RunFolder:
     def complete(self) -> bool:
         """Whether the run in this folder has finished."""
         return (self.path / RECORD).is_file()
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process is at work in this folder; False where the file system or the system knows no locks."""
+        try:
+            with self._locked():
+                return False
+        except InputError:
+            return True
+        except OSError:
+            return False
 
     @contextlib.contextmanager
     def taken(self, plan: dict[str, Any], anew: bool = False) -> Iterator[bool]:

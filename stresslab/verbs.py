@@ -171,7 +171,7 @@ def _run(
     seconds = {"inputs": time.perf_counter() - clock}
     folder = record.RunFolder(out)
     run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
-    ask_tail = None if request is None else partial(_ask_tail, folder, request, given.resolved, seed, workers, scheduler)
+    ask_tail = None if request is None else partial(ask_tail_of, folder, request, given.resolved, seed, workers, scheduler)
     with folder.taken(plan, anew) as finished:
         if not finished:
             described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
@@ -194,13 +194,13 @@ def _fill(
         record.write_table(folder.path / f"{name}.parquet", pa.concat_tables([m[name] for m in made]))
     seconds["tables"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    described = _describe(plan, given)
+    described = describe(plan, given)
     if ask_tail is not None:
         ask_tail()
         described["tail"] = plan["tail"]
         seconds["tail"] = time.perf_counter() - clock
         clock = time.perf_counter()
-    _judge(folder, described, given.scale)
+    judge(folder, described, given.scale)
     seconds["judgement"] = time.perf_counter() - clock
     return described | {"outputs": folder.outputs()}
 
@@ -597,7 +597,8 @@ def plan_of(given: Inputs, paths: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _describe(plan: dict[str, Any], given: Inputs) -> dict[str, Any]:
+def describe(plan: dict[str, Any], given: Inputs) -> dict[str, Any]:
+    """What the record of a run says of its plan and inputs."""
     book, market, factor = given.book, given.market, given.market.market
     lines = line_available(book.tables["platforms"], book.as_of)
     return {
@@ -649,7 +650,7 @@ def _run_blocks(
     return found
 
 
-def _ask_tail(
+def ask_tail_of(
     folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, workers: int, scheduler: str | None
 ) -> None:
     """The rare events of all scenarios; their tables are those of no other run."""
@@ -663,7 +664,7 @@ def _ask_tail(
     record.write_table(folder.path / "tail_paths.parquet", paths_table(asked))
 
 
-def _judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) -> None:
+def judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) -> None:
     """Estimates, grades and report, from what the run wrote and nothing else."""
     import pandas as pd
 

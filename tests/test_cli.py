@@ -25,7 +25,7 @@ from stresslab.faults import InputError
 BASE = Path(__file__).parent / "invalid" / "base"
 VERBS = ("demo", "init", "check", "terms", "run", "rate", "compare", "replay")
 #: What takes long to import, and is needed by no help.
-HEAVY = ("numba", "numpy", "pandas", "pyarrow", "scipy", "dask", "distributed", "matplotlib", "arch", "rich", "jinja2")
+HEAVY = ("numba", "numpy", "pandas", "pyarrow", "scipy", "dask", "distributed", "matplotlib", "arch", "rich", "jinja2", "duckdb")
 PROGRAM = [sys.executable, "-c", "from stresslab.cli import main; main()"]
 
 
