@@ -1,7 +1,11 @@
 """What fuzzing does to sound files, and the readers that must bear it: each mutation is plain data, so that a failure can be kept.
 
 A recipe is (reader, which file, mutations); a mutation is its name's place and three numbers. `test_fuzz.py` draws recipes with
-Hypothesis, `fuzz_atheris.py` takes them from the bytes of a coverage-guided fuzzer.
+Hypothesis, `fuzz_atheris.py` takes them from the bytes of a coverage-guided fuzzer, and
+
+    python tests/fuzzing.py 600
+
+tries so many for each reader (a tenth for slow ones) from counters, and prints the table of `docs/faults.md`.
 """
 
 from __future__ import annotations
@@ -12,9 +16,11 @@ import json
 import os
 import re
 import shutil
+import sys
+import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -769,3 +775,42 @@ def uniforms(count: int, seed: int) -> np.ndarray:
     out = np.zeros(count)
     fill_uniforms(out, seed, 0, 0, 0)
     return out
+
+
+#: Readers that take more than a tenth of a second for one input.
+SLOW = ("book", "columnar", "demo", "pool", "rate", "compare", "panel", "filed", "report", "replay")
+
+
+def table(count: int, known: dict[str, Reader], folder: Path) -> Iterator[str]:
+    """Recipes by the number for each reader, from counters: one row of a table for each, and a line for each failure."""
+    total = np.zeros(4, np.int64)
+    groups: dict[str, np.ndarray] = {}
+    for number, (name, reader) in enumerate(known.items()):
+        tried = count // 10 if name in SLOW else count
+        for u in uniforms(14 * tried, 7000 + number).reshape(tried, 14):
+            drawn = [(int(64 * u[k]), *(float(x) for x in u[k + 1 : k + 4])) for k in (2, 6, 10)]
+            recipe = (name, int(1000 * u[0]), tuple(drawn[: 1 + int(3 * u[1])]))
+            row = groups.setdefault("scenarios" if name.startswith("scenario ") else name, np.zeros(4, np.int64))
+            row[0] += 1
+            try:
+                row[1 if attempt(reader, recipe, folder / "work") else 2] += 1
+            except Exception as error:
+                row[3] += 1
+                shutil.rmtree(folder / "work", ignore_errors=True)
+                yield f"failed: {recipe!r}: {type(error).__name__}: {str(error)[:200]}"
+    for name, row in groups.items():
+        total += row
+        yield f"| {name} | {' | '.join(f'{n:,}' for n in row)} |"
+    yield f"| **all** | {' | '.join(f'{n:,}' for n in total)} |"
+
+
+def main() -> None:
+    """Print the table of `docs/faults.md`."""
+    folder = Path(tempfile.mkdtemp())
+    for line in table(int(sys.argv[1]), readers(sound_run(folder / "sound")), folder):
+        print(line, flush=True)
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """Whatever a file holds, a reader reads it or refuses it with faults: no other exception, nothing left behind.
 
-`pytest tests/test_fuzz.py` tries some hundred mutated files in seconds, `pytest -m long tests/test_fuzz.py` 30,000.
+`pytest tests/test_fuzz.py` tries some hundred mutated files in seconds, `pytest -m long tests/test_fuzz.py` 33,000.
 `docs/faults.md` has the counts, and what the fuzzing found.
 """
 
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import fuzzing
 import pytest
-from fuzzing import Mutation, Reader, Recipe, attempt, lay_out, readers, sound_run
+from fuzzing import SLOW, Mutation, Reader, Recipe, attempt, lay_out, readers, sound_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stresslab import cli, intake
+from stresslab import cli, intake, record
 from stresslab.faults import Fault, InputError
 from stresslab.history import read_history
 from stresslab.market import read_market
@@ -29,8 +29,6 @@ from stresslab.scenario import read_scenario
 from stresslab.submission import check_submission
 from stresslab.submission.structure import LARGEST, structural
 
-#: Readers that take more than a tenth of a second for one sound input.
-SLOW = ("demo", "pool", "replay", "rate", "filed", "report")
 NAMES = (
     "book",
     "columnar",
@@ -60,7 +58,7 @@ NAMES = (
     "scenarios",
 )
 #: Mutated files for each reader in the long run, a tenth of it for slow ones.
-LONG = 1500
+LONG = 2000
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +110,7 @@ def test_many_mutated_files_are_read_or_refused(name: str, known: dict[str, Read
 
 #: Recipes that once raised something else, with what it was.
 CORPUS: tuple[tuple[Recipe, str], ...] = (
+    (("events", 356, ((3, 0.43267, 0.10975, 0.37418),)), "NotImplementedError: a year before Christ"),
     (("columnar", 603, ((41, 0.731, 0.164, 0.818),)), "UnicodeDecodeError: bytes that are no text in Parquet"),
     (("history", 309, ((16, 0.42, 0.55, 0.386),)), "PermissionError: a link to / was walked through"),
     (("history", 803, ((48, 0.142, 0.639, 0.092),)), "AttributeError: a Parquet column that is there twice"),
@@ -153,6 +152,45 @@ def test_a_scenario_that_the_parser_cannot_bear(text: str, said: str, tmp_path: 
 
 def test_a_byte_order_mark_is_no_fault() -> None:
     assert intake.toml(b"\xef\xbb\xbfa = 1") == {"a": 1}
+
+
+def test_a_byte_order_mark_is_no_fault_of_any_written_file(known: dict[str, Reader], tmp_path: Path) -> None:
+    for name in ("limits", "scale", "entity", "remediation", "pool_rules", "warning_rule"):
+        lay_out(known[name], tmp_path)
+        path = tmp_path / known[name].changed[0]
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        known[name].read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("book", "book/accounts.csv"), ("market", "returns.csv"), ("totals", "totals.csv"), ("prices", "prices.csv")],
+)
+def test_a_cell_of_ten_megabytes(name: str, file: str, known: dict[str, Reader], tmp_path: Path) -> None:
+    lay_out(known[name], tmp_path)
+    with (tmp_path / file).open("ab") as stream:
+        stream.write(b"x" * 10_000_000)
+    assert all(len(str(fault)) < 1000 for fault in refused(known[name].read, tmp_path))
+
+
+def test_a_run_that_was_changed_gives_no_figures(known: dict[str, Reader], tmp_path: Path) -> None:
+    lay_out(known["rate"], tmp_path)
+    (tmp_path / "run" / "outcomes.parquet").write_bytes((tmp_path / "run" / "days.parquet").read_bytes())
+    for name in ("rate", "compare"):
+        (fault,) = refused(known[name].read, tmp_path)
+        assert fault.rule == "is not the table that the run wrote: its digest differs"
+    lay_out(known["rate"], tmp_path)
+    place = tmp_path / "run" / "record.json"
+    place.write_text(place.read_text("utf-8").replace('"scenarios": [', '"scenarios": [[], ', 1), "utf-8")
+    (fault,) = refused(known["compare"].read, tmp_path)
+    assert fault.rule == "is not the record that the run wrote"
+
+
+def test_a_failure_of_ours_stays_one(known: dict[str, Reader], tmp_path: Path) -> None:
+    """A folder that nobody changed does not take the blame."""
+    lay_out(known["rate"], tmp_path)
+    with pytest.raises(KeyError, match="ours"), record.reading(tmp_path / "run"):
+        raise KeyError("ours")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")

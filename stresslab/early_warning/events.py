@@ -215,7 +215,7 @@ def _listed(path: Path, known: Known) -> list[Event]:
         for column in ("start", "end"):
             text = str(told.get(column, "")).strip() or str(told["start"]).strip()
             day = pd.to_datetime(text, errors="coerce", format="%Y-%m-%d")
-            if pd.isna(day):
+            if pd.isna(day) or not 1 <= day.year <= 9999:  # pandas reads years before Christ
                 faults.append(Fault(path.name, "is no day", "write it as 2015-06-12", row, column, text))
             else:
                 dates[column] = day

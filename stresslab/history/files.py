@@ -175,7 +175,7 @@ def _days(table: Table, column: pd.Series[Any]) -> pd.Series[Any]:
 def _day(text: str) -> pd.Timestamp | None:
     for pattern in ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S", "%Y年%m月%d日", "%d-%b-%Y"):
         found = pd.to_datetime(text, format=pattern, errors="coerce")
-        if not pd.isna(found):
+        if not pd.isna(found) and 1 <= found.year <= 9999:  # pandas reads years before Christ
             return pd.Timestamp(found).normalize()
     return None
 
