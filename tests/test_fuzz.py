@@ -295,8 +295,8 @@ def arguments(*words: str) -> Iterator[None]:
         ("book", "book/accounts.csv", "run --book book --scenario baseline --paths 1 --out out"),
         ("book", "scenario.toml", "run --book book --scenario scenario.toml --paths 1 --out out"),
         ("market", "market.toml", "check --market market.toml"),
-        ("history", "h/prices.csv", "calibrate h --out out"),
-        ("history", "h/parts/a.parquet", "episode h --out out.toml --crash 2015"),
+        ("history", "h/parts/a.parquet", "calibrate h --out out"),
+        ("history", "h/parts/a.parquet", "episode h --out out.toml --from 2026-01-06 --to 2026-01-16"),
         ("rate", "run/record.json", "rate run"),
         ("rate", "run/outcomes.parquet", "rate run"),
         ("compare", "run/outcomes.parquet", "compare run --scenario crash-40 --against baseline"),
@@ -324,6 +324,7 @@ def test_the_command_line_refuses_and_writes_nothing(
     (tmp_path / file).unlink()
     if damage is None:
         (tmp_path / file).mkdir()
+        (tmp_path / file / "part.parquet").write_bytes(b"PAR1")
     else:
         (tmp_path / file).write_bytes(damage)
     before = sorted(tmp_path.rglob("*"))
@@ -332,6 +333,8 @@ def test_the_command_line_refuses_and_writes_nothing(
     said = capsys.readouterr()
     assert stopped.value.code in ((1, 2) if reader == "package" else (2,)), said.err
     assert "Traceback" not in said.err
+    assert "Usage" not in said.err
+    assert Path(file).name in said.err + said.out or "run: " in said.err or said.out.startswith("error S-01")
     assert sorted(tmp_path.rglob("*")) == before
 
 
