@@ -11,7 +11,7 @@ import pandas as pd
 
 from stresslab.estimate import paired
 from stresslab.faults import Fault, InputError, nearest
-from stresslab.record import RunFolder
+from stresslab.record import RunFolder, reading, table_of
 from stresslab.sampling import Sampling
 
 #: What a scenario is called and why; it changes no figure.
@@ -69,6 +69,11 @@ def compare(folder: Path | str, first: str, second: str) -> pd.DataFrame:
     in it, or one and the same scenario twice.
     """
     path = Path(folder)
+    with reading(path):
+        return _compare(path, first, second)
+
+
+def _compare(path: Path, first: str, second: str) -> pd.DataFrame:
     said = RunFolder(path).read_record()
     held = {str(s["id"]): s for s in said["scenarios"]}
     faults = [
@@ -79,12 +84,7 @@ def compare(folder: Path | str, first: str, second: str) -> pd.DataFrame:
         faults = [Fault(str(path), "two different scenarios are compared", "give two of the run's scenarios", None, "scenario", first)]
     if faults:
         raise InputError(faults)
-    table = path / "outcomes.parquet"
-    try:
-        outcomes = pd.read_parquet(table)
-    except (OSError, ValueError) as error:
-        rule = "this table of the run cannot be read"
-        raise InputError([Fault(str(table), rule, "run it again into another folder")]) from error
+    outcomes = table_of(path, "outcomes", said)
     found = paired(outcomes, first, second, said.get("sampling", Sampling.PLAIN))
     # As JSON would hold them: pandas copies the attributes of a table at every step.
     found.attrs["differences"] = json.loads(json.dumps([d._asdict() for d in differences(held[first], held[second])]))

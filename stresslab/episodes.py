@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError
 from stresslab.history import History
 from stresslab.market.files import Market, read_toml, toml_text
@@ -180,7 +181,7 @@ def read_fed(path: Path) -> list[FedTable]:
 
 def _fed_table(file: Path, faults: list[Fault]) -> FedTable | None:
     try:
-        rows = list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"))))
+        rows = list(csv.DictReader(io.StringIO(intake.content(file).decode("utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error):
         return None  # whoever reads it next says why
     if not rows or not set(FED.values()) <= set(rows[0]):
@@ -195,8 +196,8 @@ def _fed_table(file: Path, faults: list[Fault]) -> FedTable | None:
                 column.append(math.nan)
             if key in ("equity", "vix") and column[-1] <= 0:
                 faults.append(Fault(file.name, "must be positive", "take the file as published", number, FED[key], str(row[FED[key]])))
-    return FedTable(file.name, rows[0][FED["name"]].strip(), tuple(r[FED["date"]].strip() for r in rows), {k: tuple(v) for k,
-        v in values.items()})
+    dates = tuple((r[FED["date"]] or "").strip() for r in rows)
+    return FedTable(file.name, (rows[0][FED["name"]] or "").strip(), dates, {k: tuple(v) for k, v in values.items()})
 
 
 def fed_scenario(tables: list[FedTable], market: Market, *, days: int | None = None, name: str | None = None) -> dict[str, Any]:

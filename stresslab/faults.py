@@ -10,6 +10,8 @@ from typing import Any
 
 #: A longer value is cut in a message.
 VALUE_SHOWN = 60
+#: The name of a key or column, a file or a rule that quotes what stands there, is cut beyond this.
+TEXT_SHOWN = 400
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Fault:
 
 def _visible(text: str) -> str:
     # What a file says must not break the line or reach the terminal's controls.
+    text = text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 3] + "..."
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -27,6 +27,7 @@ from pydantic import (
     ValidationError,
 )
 
+from stresslab import intake
 from stresslab.contract import risk_fee
 from stresslab.faults import Fault, InputError, nearest, plain_rule
 from stresslab.leverage import Budget
@@ -211,8 +212,8 @@ def read_limits(path: Path | str | None = None) -> Limits:
     """The limits in a TOML file, by default the provisional ones of stresslab; raises ``InputError`` with every fault."""
     where = Path(path) if path is not None else Path(__file__).with_name("limits.toml")
     try:
-        content = where.read_bytes()
-        raw = tomllib.loads(content.decode("utf-8"), parse_float=Decimal)
+        content = intake.written(where)
+        raw = intake.toml(content, Decimal)
     except OSError as error:
         rule = f"the file cannot be read: {error.strerror or 'cannot be read'}"
         raise InputError([Fault(where.name, rule, _WAY_OUT)]) from None

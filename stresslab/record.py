@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError
 
 try:
@@ -132,6 +134,58 @@ def now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  the one place that may look
 
 
+def sealed(described: dict[str, Any], of_machine: dict[str, Any]) -> dict[str, Any]:
+    """A record with a digest of itself, which stands under ``machine`` as it tells of the clock too."""
+    return described | {"machine": of_machine | {"digest": digest_of(described | {"machine": of_machine})}}
+
+
+def table_of(folder: Path, name: str, held: dict[str, Any]) -> pd.DataFrame:
+    """A table of a finished run, by its name without ending; refuses one that is not what the run wrote, as its record says."""
+    path = folder / f"{name}.parquet"
+    rule, way_out = "this table of the run cannot be read", "run it again into another folder"
+    try:
+        data = intake.content(path)
+        outputs = held.get("outputs")
+        told = outputs.get(path.name) if isinstance(outputs, dict) else None
+        if told is None or told == hashlib.sha256(data).hexdigest():
+            return intake.parquet(data)
+        rule = "is not the table that the run wrote: its digest differs"
+    except (OSError, ValueError) as error:
+        raise InputError([Fault(str(path), rule, way_out)]) from error
+    raise InputError([Fault(str(path), rule, way_out)])
+
+
+def grades_of(folder: Path) -> dict[str, Any]:
+    """The grades of a finished run; refuses a folder in which they cannot be read."""
+    place = folder / "rating.json"
+    try:
+        return intake.json_object(place)
+    except (OSError, ValueError) as error:
+        raise InputError([Fault(str(place), "these grades of the run cannot be read", "run it again into another folder")]) from error
+
+
+#: What a reader of a run may stumble over if somebody else wrote it.
+_STUMBLES = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, pa.ArrowException,
+)
+
+
+@contextlib.contextmanager
+def reading(*folders: Path) -> Iterator[None]:
+    """Read finished runs: what fails for a folder that was changed since is a fault of that folder, not of the program.
+
+    Whether it was changed is asked after a failure alone, as it means reading every file. A folder that is as the run left it lets
+    the failure through.
+    """
+    try:
+        yield
+    except _STUMBLES as error:
+        faults = [fault for folder in folders for fault in RunFolder(folder).changed()]
+        if not faults:
+            raise
+        raise InputError(faults) from error
+
+
 class RunFolder:
     """The folder of one run: what is planned, which blocks are finished, whether the record is written."""
 
@@ -191,8 +245,8 @@ class RunFolder:
         found = self.path / PLAN
         if found.is_file():
             try:
-                held = digest_of(json.loads(found.read_text(encoding="utf-8")))
-            except ValueError:
+                held = digest_of(intake.json_object(found))
+            except (OSError, ValueError):
                 held = ""
             if held == wanted:
                 return self.complete
@@ -249,9 +303,24 @@ class RunFolder:
     def read_record(self) -> dict[str, Any]:
         """The record of a finished run; refuses a folder without one."""
         path = self.path / RECORD
-        with contextlib.suppress(ValueError):
-            if path.is_file():
-                record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-                return record
+        with contextlib.suppress(OSError, ValueError):
+            return intake.json_object(path)
         way_out = "give the folder of a finished run; `stresslab run` with the same options goes on with a killed one"
         raise InputError([Fault(str(self.path), "this folder holds no finished run", way_out)])
+
+    def changed(self) -> list[Fault]:
+        """What in a finished run's folder is not as the run left it."""
+        held, way_out = self.read_record(), "restore it, or run again into another folder"
+        machine, outputs = held.get("machine"), held.get("outputs")
+        digest = machine.get("digest") if isinstance(machine, dict) else None
+        bare = held | {"machine": {k: v for k, v in machine.items() if k != "digest"}} if isinstance(machine, dict) else held
+        if digest is None or digest != digest_of(bare) or not isinstance(outputs, dict):
+            return [Fault(str(self.path / RECORD), "is not the record that the run wrote", way_out)]
+        faults = []
+        for name, told in outputs.items():
+            file = self.path / name
+            if not file.is_file():
+                faults.append(Fault(str(file), "this file of the run is missing", way_out))
+            elif file_digest(file) != told:
+                faults.append(Fault(str(file), "is not the file that the run wrote: its digest differs", way_out))
+        return faults

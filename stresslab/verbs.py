@@ -76,13 +76,7 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """One output table: outcomes, days, accounts, instruments, sectors or estimates."""
-        import pandas as pd
-
-        path = self.folder / f"{name}.parquet"
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise InputError([_unreadable(path)]) from error
+        return record.table_of(self.folder, name, self.record)
 
     @cached_property
     def outcomes(self) -> pd.DataFrame:
@@ -97,10 +91,7 @@ class Run:
     @cached_property
     def rating(self) -> dict[str, Any]:
         """The grades with their reasons."""
-        import json
-
-        held: dict[str, Any] = json.loads((self.folder / "rating.json").read_text(encoding="utf-8"))
-        return held
+        return record.grades_of(self.folder)
 
 
 def _unreadable(table: Path) -> Fault:
@@ -175,7 +166,7 @@ def _run(
     with folder.taken(plan, anew) as finished:
         if not finished:
             described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
-            record.write_json(folder.path / record.RECORD, described | {"machine": record.machine(started, seconds, whence)})
+            record.write_json(folder.path / record.RECORD, record.sealed(described, record.machine(started, seconds, whence)))
             folder.drop_blocks()
     return Run(folder.path)
 
@@ -218,26 +209,27 @@ def replay(
     from stresslab.retrace import replay_of
 
     made = made if isinstance(made, Run) else Run(Path(made))
-    held = made.record
-    if faults := _other_program(made):
-        raise InputError(faults)
-    chosen = _chosen(held, scenario, path, faults)
-    then = book_again(held, book, faults)
-    weather = market_again(held, then, market, faults) if then is not None else None
-    if then is None or weather is None or not chosen:
-        raise InputError(faults)
-    resolved = replace(resolve(then, weather, Scenario.model_validate(chosen)), sampling=held["sampling"])
-    if account is not None and account not in resolved.account_ids:
-        way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"
-        faults.append(Fault("options", "the book has no such account", way_out, None, "account", account))
-    if faults:
-        raise InputError(faults)
-    place = made.folder / "outcomes.parquet"
-    try:
-        outcomes = pq.read_table(place, filters=[("scenario", "=", chosen["id"]), ("path", "=", path)])
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError([_unreadable(place)]) from error
-    return replay_of(resolved, held, chosen, path, account, outcomes, str(made.folder))
+    with record.reading(made.folder):
+        held = made.record
+        if faults := _other_program(made):
+            raise InputError(faults)
+        chosen = _chosen(held, scenario, path, faults)
+        then = book_again(held, book, faults)
+        weather = market_again(held, then, market, faults) if then is not None else None
+        if then is None or weather is None or not chosen:
+            raise InputError(faults)
+        resolved = replace(resolve(then, weather, Scenario.model_validate(chosen)), sampling=held["sampling"])
+        if account is not None and account not in resolved.account_ids:
+            way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"
+            faults.append(Fault("options", "the book has no such account", way_out, None, "account", account))
+        if faults:
+            raise InputError(faults)
+        place = made.folder / "outcomes.parquet"
+        try:
+            outcomes = pq.read_table(place, filters=[("scenario", "=", chosen["id"]), ("path", "=", path)])
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise InputError([_unreadable(place)]) from error
+        return replay_of(resolved, held, chosen, path, account, outcomes, str(made.folder))
 
 
 def rate(folder: Path | str, *, scale: Path | None = None) -> dict[str, Any]:
@@ -245,8 +237,9 @@ def rate(folder: Path | str, *, scale: Path | None = None) -> dict[str, Any]:
     from stresslab.rating import rate as grade_run
     from stresslab.rating import read_scale
 
-    held = Run(Path(folder))
-    return grade_run(held.record, held.outcomes, read_scale(scale))
+    held, by = Run(Path(folder)), read_scale(scale)
+    with record.reading(held.folder):
+        return grade_run(held.record, held.outcomes, by)
 
 
 def reverse(
@@ -311,21 +304,23 @@ def write_report(
     from stresslab.report import read_run
 
     folder, faults = Path(folder), list[Fault]()
-    record.RunFolder(folder).read_record()
-    held = read_run(folder)
-    place = folder / f"quarterly-{language}.{kind}" if out is None else Path(out)
-    if place.is_dir():
-        faults.append(Fault("options", "is a folder", "give the name of a file", None, "out", str(place)))
-    given = quarterly.quarter_given(held, folder, quarter, remediation, totals, reverse, faults)
-    if against is not None:
-        record.RunFolder(Path(against)).read_record()
-        faults += _other_program(Run(folder))
-    if faults or given is None:
-        raise InputError(faults)
-    if against is not None:
-        given = replace(given, against=quarterly.against(folder, Path(against), _case_of(progress)))
-    record.write_bytes(place, quarterly.write(held, given, language, kind))
-    return place
+    runs = [folder, *([] if against is None else [Path(against)])]
+    with record.reading(*runs):
+        for one in runs:
+            record.RunFolder(one).read_record()
+        held = read_run(folder)
+        place = folder / f"quarterly-{language}.{kind}" if out is None else Path(out)
+        if place.is_dir():
+            faults.append(Fault("options", "is a folder", "give the name of a file", None, "out", str(place)))
+        given = quarterly.quarter_given(held, folder, quarter, remediation, totals, reverse, faults)
+        if against is not None:
+            faults += _other_program(Run(folder))
+        if faults or given is None:
+            raise InputError(faults)
+        if against is not None:
+            given = replace(given, against=quarterly.against(folder, Path(against), _case_of(progress)))
+        record.write_bytes(place, quarterly.write(held, given, language, kind))
+        return place
 
 
 def _case_of(progress: Progress | None) -> Callable[[Book, Market, Sequence[Scenario], dict[str, Any], Path], pd.DataFrame]:

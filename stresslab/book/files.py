@@ -16,20 +16,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from stresslab import intake
 from stresslab.book.checks import check_book, shown_value, written_name
 from stresslab.book.convert import FAULTS_SHOWN, convert, missing
 from stresslab.faults import Fault, InputError, Rows, close_to, nearest
 from stresslab.glossary import BP_PER_PERCENT, INPUTS, KEYS, LI_PER_YUAN, OPTIONAL_TABLES, Column
 from stresslab.market.files import toml_fault, toml_text
+from stresslab.spreadsheets import harmless, plain
 
 _TOML_KEYS = ("title", "as_of", "currency", "synthetic", "source")
 #: Trading rules are known from this day on.
 _FIRST_DAY = datetime.date(1990, 12, 19)
 #: Tables without which there is nothing to lend, or nobody to lend it.
 _NEVER_EMPTY = ("accounts", "instruments", "platforms")
+#: Kinds of columns whose cells are words of whoever wrote the book.
+_SAID = ("id", "text")
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,11 @@ class _Reader:
     def bytes_of(self, path: Path) -> bytes | None:
         """The content of a file; None and a fault if it cannot be read."""
         name = path.relative_to(self.folder).as_posix()
+        if intake.leaves(self.folder, path):
+            self.refuse(name, "is a link that leads out of the book's folder", "put the file itself there")
+            return None
         try:
-            data = path.read_bytes()
+            data = intake.content(path)
         except OSError as error:
             self.refuse(name, f"cannot be read ({error.strerror})", "make it a file that you may read")
             return None
@@ -139,7 +145,7 @@ class _Reader:
         if data is None:
             return head
         try:
-            written = tomllib.loads(data.decode("utf-8-sig"))
+            written = intake.toml(data)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             self.faults.append(toml_fault("book.toml", data, error))
             return head
@@ -231,7 +237,11 @@ class _Reader:
         if uneven:
             self.partial.add(name)
         self.rows[name] = Rows(file, [n for n, _ in even])
-        return pd.DataFrame([r for _, r in even], columns=pd.Index(header, dtype=object), dtype=object)
+        # What a spreadsheet was kept from computing (write_book) is read as it was said.
+        said = {c.name for c in INPUTS[name] if c.kind in _SAID}
+        names = [column in said for column in header]
+        cells = [[plain(cell) if named else cell for cell, named in zip(r, names, strict=True)] for _, r in even]
+        return pd.DataFrame(cells, columns=pd.Index(header, dtype=object), dtype=object)
 
     def _parquet(self, name: str, path: Path) -> pd.DataFrame | None:
         paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
@@ -245,8 +255,8 @@ class _Reader:
             if data is None:
                 return None
             try:
-                frame = pd.read_parquet(io.BytesIO(data))
-            except (OSError, ValueError, pa.ArrowException):
+                frame = intake.parquet(data)
+            except ValueError:
                 self.refuse(shown, "cannot be read as Parquet: it is cut off, damaged or something else", "write the file again")
                 return None
             frames.append(_with_folder_names(name, frame, part.relative_to(path).parts if path.is_dir() else ()))
@@ -319,6 +329,8 @@ def _written(column: Column, values: pd.Series[Any]) -> list[str]:
             out.append(f"{Decimal(int(value)) / scale:f}")
         elif column.kind == "flag":
             out.append("true" if value else "false")
+        elif column.kind in _SAID:
+            out.append(harmless(str(value)))
         else:
             out.append(str(value))
     return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from stresslab import contract, settlement
+from stresslab import contract, intake, settlement
 from stresslab.book.checks import collateral_of_accounts
 from stresslab.book.files import Book
 from stresslab.book.life import NAMES, rates_on_debt
@@ -25,6 +24,7 @@ from stresslab.faults import Fault, InputError, close_to
 from stresslab.glossary import INPUTS
 from stresslab.limits import Limits, decimal_text
 from stresslab.settlement import BP, Settlement, Sharing
+from stresslab.spreadsheets import plain
 
 #: What the choices of the accounts table are called in Chinese.
 WORDS = {
@@ -343,10 +343,10 @@ def read_prices(path: Path) -> dict[str, float | str]:
     """Final prices from a CSV file with the columns instrument_id and price_yuan; raises :class:`InputError` if it is none."""
     way_out = "write a CSV file with a first row instrument_id,price_yuan"
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+        rows = intake.records(intake.content(path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, csv.Error):
         raise InputError([Fault(str(path), "the prices cannot be read", way_out)]) from None
-    rows = [[cell.strip() for cell in row] for row in rows if "".join(row).strip()]
+    rows = [[plain(cell.strip()) for cell in row] for row in rows if "".join(row).strip()]
     if not rows or rows[0] != ["instrument_id", "price_yuan"] or any(len(row) != 2 for row in rows):
         raise InputError([Fault(str(path), "must have the columns instrument_id and price_yuan", way_out)])
     names = [name for name, _ in rows[1:]]

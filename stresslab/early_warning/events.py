@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stresslab import intake
 from stresslab.early_warning.known import Known
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.history.columns import plain
+from stresslab.spreadsheets import plain as unescaped
 
 F64 = NDArray[np.float64]
 #: An event by rule ends at its low: when the close has regained half of the fall, or after so many days.
@@ -194,7 +197,7 @@ def waves(hit: NDArray[np.bool_], days: pd.DatetimeIndex, least: int, name: str)
 
 def _listed(path: Path, known: Known) -> list[Event]:
     try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        rows = pd.read_csv(io.BytesIO(intake.content(path)), dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         raise InputError(
@@ -212,7 +215,7 @@ def _listed(path: Path, known: Known) -> list[Event]:
         for column in ("start", "end"):
             text = str(told.get(column, "")).strip() or str(told["start"]).strip()
             day = pd.to_datetime(text, errors="coerce", format="%Y-%m-%d")
-            if pd.isna(day):
+            if pd.isna(day) or not 1 <= day.year <= 9999:  # pandas reads years before Christ
                 faults.append(Fault(path.name, "is no day", "write it as 2015-06-12", row, column, text))
             else:
                 dates[column] = day
@@ -227,7 +230,7 @@ def _listed(path: Path, known: Known) -> list[Event]:
                 begin = int(known.days.searchsorted(dates["start"]))
                 stop = max(int(known.days.searchsorted(dates["end"], side="right")) - 1, begin)
                 first, last = known.days[begin], known.days[stop]
-                found.append(Event(str(told.get("name", "")).strip() or str(first.date()), first, last))
+                found.append(Event(unescaped(str(told.get("name", "")).strip()) or str(first.date()), first, last))
     if faults:
         raise InputError(faults)
     return sorted(found, key=lambda e: e.start)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stresslab import intake
 from stresslab.early_warning.indicators import SPECS
 from stresslab.faults import Fault, InputError, nearest, plain_rule
 
@@ -102,7 +103,7 @@ def read_rule(path: Path | str | None, others: Sequence[str] = ()) -> Rule:
     """
     place = SHIPPED if path is None else Path(path)
     try:
-        rule = Rule.model_validate(tomllib.loads(place.read_bytes().decode("utf-8-sig")))
+        rule = Rule.model_validate(intake.toml(intake.written(place)))
     except OSError as error:
         raise InputError(
             [Fault(str(place), f"cannot be read ({error.strerror})", "give the path of a rule file")]

@@ -8,7 +8,6 @@ such histories come. Within a crash scenario the day itself foretells failure, s
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ from stresslab.early_warning.intervals import STREAM, words
 from stresslab.early_warning.scores import auroc, labels
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.glossary import OUTPUTS
+from stresslab.record import RunFolder, reading
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -96,16 +96,17 @@ def panel_of_run(
     absent = [n for n in ("record.json", "outcomes.parquet", "days.parquet") if not (where / n).is_file()]
     if absent:
         raise InputError([_fault(str(where), "", ", ".join(absent), "is missing: the folder is no finished run")])
-    told = json.loads((where / "record.json").read_text(encoding="utf-8"))
-    chosen = {name: wanted for name, wanted in (("scenario", scenario), ("platform_id", platform)) if wanted is not None}
-    filters = [(name, "==", wanted) for name, wanted in chosen.items()] or None
-    outcomes = _table(where, "outcomes", (*_KEYS, "own_funds_before_li", "accounts_with_debt", ending), filters)
-    days = _table(where, "days", (*_KEYS, "day", *_DAYS), filters)
-    if outcomes.empty or days.empty:
-        raise InputError([_fault(str(where), name, wanted, "the run has none of this name") for name, wanted in chosen.items()]
-                         or [_fault(str(where), "", "", "the run has no rows")])
-    run = {k: told.get(k) for k in ("stresslab", "seed", "paths", "kernels")} | {"scenarios": sorted(outcomes["scenario"].unique())}
-    return panel(outcomes, days, ending=ending, horizon=horizon, run=run)
+    with reading(where):
+        told = RunFolder(where).read_record()
+        chosen = {name: wanted for name, wanted in (("scenario", scenario), ("platform_id", platform)) if wanted is not None}
+        filters = [(name, "==", wanted) for name, wanted in chosen.items()] or None
+        outcomes = _table(where, "outcomes", (*_KEYS, "own_funds_before_li", "accounts_with_debt", ending), filters)
+        days = _table(where, "days", (*_KEYS, "day", *_DAYS), filters)
+        if outcomes.empty or days.empty:
+            raise InputError([_fault(str(where), name, wanted, "the run has none of this name") for name, wanted in chosen.items()]
+                             or [_fault(str(where), "", "", "the run has no rows")])
+        run = {k: told.get(k) for k in ("stresslab", "seed", "paths", "kernels")} | {"scenarios": sorted(outcomes["scenario"].unique())}
+        return panel(outcomes, days, ending=ending, horizon=horizon, run=run)
 
 
 def panel(

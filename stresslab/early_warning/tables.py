@@ -19,6 +19,7 @@ from stresslab.early_warning.backtest import Backtest
 from stresslab.early_warning.judged import MEASURES, indicators_table, leads_table, model_tests, scores_table
 from stresslab.early_warning.rules import GRADES
 from stresslab.faults import Fault, InputError
+from stresslab.spreadsheets import csv_of
 
 FORMAT = 1
 
@@ -143,7 +144,7 @@ def write_folder(out: Path, tables: Mapping[str, pd.DataFrame], described: dict[
             out / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
         )
         if name not in ("alarms", "values"):
-            record.write_bytes(out / f"{name}.csv", table.to_csv(index=False, float_format="%.6g").encode())
+            record.write_bytes(out / f"{name}.csv", csv_of(table, float_format="%.6g").encode())
     record.write_bytes(out / "backtest.html", page.encode())
     files = sorted(p for p in out.iterdir() if p.is_file() and p.name != record.RECORD and not p.name.startswith("."))
     record.write_json(out / record.RECORD, described | {"outputs": {p.name: record.file_digest(p) for p in files}})

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from stresslab import intake
 from stresslab.faults import Fault, Rows
 from stresslab.history.columns import ADJUSTED, NUMBERS, kind_of, known_columns, plain
 from stresslab.history.said import Said
@@ -62,18 +61,23 @@ def tables_in(path: Path, digests: dict[str, str], faults: list[Fault], notes: l
     if path.is_file():
         places = [path]
     elif path.is_dir():
-        places = sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS or (p.is_dir() and _parts(p)))
+        inside = (p for p in path.iterdir() if p.suffix.lower() in _ENDINGS or not intake.leaves(path, p))
+        places = sorted(p for p in inside if p.suffix.lower() in _ENDINGS or (p.is_dir() and _parts(p)))
     else:
         faults.append(Fault(str(path), "there is no such file or folder", "give the folder that holds the daily tables, or its files"))
         return []
     if not places:
         faults.append(Fault(str(path), "holds no table", "put CSV or Parquet files with a date, a code and a close into it"))
+    if path.is_dir():
+        out = [place for place in places if intake.leaves(path, place)]
+        faults += [Fault(str(place), "is a link that leads out of its folder", "put the file itself there") for place in out]
+        places = [place for place in places if place not in out]
     found = [_table(place, digests, faults, notes) for place in places]
     return [table for table in found if table is not None]
 
 
 def _parts(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in _ENDINGS)
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ENDINGS and p.is_file() and not intake.leaves(folder, p))
 
 
 def _table(path: Path, digests: dict[str, str], faults: list[Fault], notes: list[Said]) -> Table | None:
@@ -110,14 +114,17 @@ def _table(path: Path, digests: dict[str, str], faults: list[Fault], notes: list
 def _frame(file: Path, table: str, digests: dict[str, str], faults: list[Fault]) -> tuple[pd.DataFrame | None, int]:
     """What stands in one file, text as text, and the number of its first row as its reader counts it."""
     try:
-        data = file.read_bytes()
+        data = intake.content(file)
         digests[f"{table}/{file.name}" if table != file.name else table] = hashlib.sha256(data).hexdigest()
         if file.suffix.lower() == ".parquet":
-            return pq.read_table(pa.BufferReader(data)).to_pandas(), 1
+            frame = intake.parquet(data)
+            if frame.columns.duplicated().any():
+                raise ValueError(f"column {frame.columns[frame.columns.duplicated()][0]} is there twice")
+            return frame, 1
         return pd.read_csv(io.StringIO(_decoded(data)), dtype=str, keep_default_na=False, skipinitialspace=True), 2
     except OSError as error:
         faults.append(Fault(str(file), f"cannot be read ({error.strerror or 'damaged'})", "give a file that you may read"))
-    except (ValueError, pa.ArrowException) as error:
+    except ValueError as error:
         faults.append(Fault(str(file), f"is no readable table ({str(error).splitlines()[0]})", "write it again"))
     return None, 0
 
@@ -168,7 +175,7 @@ def _days(table: Table, column: pd.Series[Any]) -> pd.Series[Any]:
 def _day(text: str) -> pd.Timestamp | None:
     for pattern in ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S", "%Y年%m月%d日", "%d-%b-%Y"):
         found = pd.to_datetime(text, format=pattern, errors="coerce")
-        if not pd.isna(found):
+        if not pd.isna(found) and 1 <= found.year <= 9999:  # pandas reads years before Christ
             return pd.Timestamp(found).normalize()
     return None
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError, nearest, plain_rule
 from stresslab.market.history import read_history, write_history
 from stresslab.market.laws import (
@@ -185,11 +186,11 @@ def _classes(annotation: object) -> list[type]:
 def read_toml(path: Path) -> dict[str, object]:
     """The content of a TOML file, or an :class:`InputError` that says why it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = intake.written(path)
     except OSError as error:
         raise InputError([Fault(str(path), f"cannot be read ({error.strerror})", "give the path of a file that you may read")]) from error
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        return intake.toml(data)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError([toml_fault(str(path), data, error)]) from error
 

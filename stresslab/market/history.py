@@ -9,8 +9,10 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.market.laws import History
+from stresslab.spreadsheets import harmless, plain
 
 #: A history is drawn from in blocks: fewer days than this say nothing.
 DAYS_LEAST = 60
@@ -21,14 +23,18 @@ RETURN_MOST = 1.0
 def read_history(path: Path, sectors: Iterable[str]) -> History:
     """The history in a CSV file with the columns date, market and one per sector; raises :class:`InputError` with every fault."""
     file, known = str(path), sorted(sectors)
+    if intake.leaves(path.parent, path):
+        raise InputError([Fault(file, "is a link that leads out of its folder", "put the file itself beside the market file")])
     try:
-        rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"))))
+        rows = intake.records(intake.content(path).decode("utf-8-sig"))
     except OSError as error:
         rule = f"is named in [market.bootstrap] and cannot be read ({error.strerror})"
         raise InputError([Fault(file, rule, "put the file beside the market file, or correct its name")]) from error
     except UnicodeDecodeError as error:
         raise InputError([Fault(file, "is not UTF-8 text", "save the file as UTF-8")]) from error
-    header = [name.strip() for name in rows[0]] if rows else []
+    except csv.Error as error:
+        raise InputError([Fault(file, f"cannot be read as CSV ({error})", "write it again as plain CSV")]) from error
+    header = [plain(name.strip()) for name in rows[0]] if rows else []
     faults = [Fault(file, "this column must be there", "add it", 1, name) for name in ("date", "market") if name not in header]
     for name in header:
         if name not in ("date", "market", *known):
@@ -87,7 +93,7 @@ def write_history(history: History, path: Path) -> None:
     """Write a history as CSV, so that reading it gives the same numbers."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["date", "market", *history.sectors])
+    writer.writerow(["date", "market", *map(harmless, history.sectors)])
     for at, date in enumerate(history.dates):
         writer.writerow([date, repr(history.market[at]), *(repr(values[at]) for values in history.sectors.values())])
     path.write_text(out.getvalue(), encoding="utf-8")

@@ -26,6 +26,7 @@ from pydantic import (
     ValidationError,
 )
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError, close_to, nearest, plain_rule
 from stresslab.rating.indicators import BOOK, PATH, Json, Source, source_of
 
@@ -159,8 +160,8 @@ def read_scale(path: Path | None = None) -> Scale:
     """
     path = path or SHIPPED
     try:
-        content = path.read_bytes()
-        raw = tomllib.loads(content.decode("utf-8"), parse_float=Decimal)
+        content = intake.written(path)
+        raw = intake.toml(content, Decimal)
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise InputError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +16,7 @@ from rich.text import Text
 from stresslab.ledger import Replay
 from stresslab.report.phrase import Language, Phrase, join, sentences
 from stresslab.report.run_tables import given
+from stresslab.spreadsheets import csv_rows, harmless
 
 #: What the kinds of events are called.
 EVENTS = {
@@ -73,7 +72,6 @@ _LEAST_NEEDED = ("cash_li", "shares", "round", "price_li")
 _EVENT_WIDTH = 22
 _ACCOUNT_MONEY = ("cash_li", "debt_li", "collateral_li")
 #: A cell that begins so is a formula for a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 #: The heading of each column.
 HEADS = {
@@ -129,12 +127,10 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def csv_text(rows: pd.DataFrame, language: Language) -> str:
     """All rows as CSV, money in yuan to the last 厘; no cell of text is a formula."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\r\n")  # so that a line break inside a cell is quoted
     names = [name for name in HEADS if name != "who"]
-    writer.writerow([_head(name).pick(language) for name in names])
-    writer.writerows(zip(*(_cells(name, rows[name], language) for name in names), strict=True))
-    return stream.getvalue()
+    # Lines end with CR and LF, so that a line break inside a cell is quoted.
+    cells = zip(*(_cells(name, rows[name], language) for name in names), strict=True)
+    return csv_rows([_head(name).pick(language) for name in names], cells)
 
 
 def _head(name: str) -> Phrase:
@@ -165,11 +161,6 @@ def yuan(li: int, digits: int = 3, between: str = "") -> str:
 def percent_of(ratio_bp: int) -> str:
     """Basis points as percent with two digits."""
     return f"{ratio_bp // 100}.{ratio_bp % 100:02d}"
-
-
-def harmless(text: str) -> str:
-    """A cell of text that no spreadsheet takes for a formula."""
-    return "'" + text if text.startswith(_FORMULA) else text
 
 
 def headline(replay: Replay) -> list[Phrase]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
-import json
+import io
 import re
 import tomllib
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError, nearest
+from stresslab.spreadsheets import plain
 
 _REMEDY = ("platform", "limit", "action", "owner", "due", "status")
 #: Totals that can be reconciled, and where a platform's facts in a record have them.
@@ -26,7 +28,7 @@ _COLUMNS = ("platform_id", "item", "source", "amount_yuan")
 def read_remediation(path: Path, platforms: Sequence[str], limits: Sequence[str]) -> list[dict[str, Any]]:
     """The plans of a remediation file: tables ``[[remediation]]`` with platform, limit, action, owner and due date, perhaps status."""
     try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
+        held = intake.toml(intake.written(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError([Fault(str(path), f"cannot be read as TOML ({error})", "write tables [[remediation]]")]) from error
     faults = [Fault(path.name, "unknown key", "write tables [[remediation]]", None, str(key)) for key in held if key != "remediation"]
@@ -52,15 +54,15 @@ def read_remediation(path: Path, platforms: Sequence[str], limits: Sequence[str]
 def read_totals(path: Path, platforms: Sequence[str]) -> list[dict[str, Any]]:
     """Totals of ledger and custodian: a CSV with platform_id, item, source (its name) and amount_yuan; amounts exact, in 厘."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(csv.DictReader(io.StringIO(intake.content(path).decode("utf-8-sig"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError([Fault(str(path), f"cannot be read ({error})", "give a CSV in UTF-8")]) from error
     lost = [c for c in _COLUMNS if not rows or c not in rows[0]]
     if lost:
         raise InputError([Fault(path.name, "has no such column, or no rows", f"columns are {', '.join(_COLUMNS)}", 1, c) for c in lost])
     faults, found = [], []
     for at, row in enumerate(rows, 2):
+        row["platform_id"] = plain(row["platform_id"] or "")
         for key, known in (("platform_id", list(platforms)), ("item", list(ITEMS))):
             if row[key] not in known:
                 faults.append(Fault(path.name, "is not known", nearest(str(row[key]), known), at, key, str(row[key])))
@@ -90,7 +92,7 @@ def read_reverse(folder: Path) -> dict[str, Any]:
     """What ``stresslab reverse --out`` found, from its folder."""
     place = folder / "reverse.json"
     try:
-        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        found = intake.json_object(place)
         if not {"answers", "dials", "goal", "scenario"} <= set(found):
             raise ValueError(place)
     except (OSError, ValueError) as error:

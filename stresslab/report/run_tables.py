@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pandas as pd
 
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import OUTPUTS
+from stresslab.record import RunFolder, grades_of, table_of
 from stresslab.report.amounts import MISSING, Estimate
 from stresslab.report.phrase import Phrase, same
 
@@ -61,15 +61,14 @@ def read_run(folder: Path) -> RunTables:
     if absent:
         rule = "the run has no such table: it was made by an earlier version, or is not whole"
         raise InputError([Fault(str(folder), rule, _AGAIN, None, "table", ", ".join(absent))])
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    record = RunFolder(folder).read_record()
+    tables = {name: table_of(folder, name, record) for name in TABLES}
     absent = [f"{name}.{m.name}" for name, table in tables.items() for m in OUTPUTS[name] if m.name not in table]
     if absent:
         rule = "the run has no such column: it was made by an earlier version"
         raise InputError([Fault(str(folder), rule, _AGAIN, None, "column", ", ".join(absent))])
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    rating = json.loads((folder / "rating.json").read_text(encoding="utf-8"))
-    tail = pd.read_parquet(folder / "tail.parquet") if (folder / "tail.parquet").is_file() else None
-    joint = pd.read_parquet(folder / "spillover.parquet") if (folder / "spillover.parquet").is_file() else None
+    rating = grades_of(folder)
+    tail, joint = (table_of(folder, n, record) if (folder / f"{n}.parquet").is_file() else None for n in ("tail", "spillover"))
     return RunTables(record=record, rating=rating, tail=tail, spillover=joint, **tables)
 
 

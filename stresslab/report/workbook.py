@@ -18,6 +18,7 @@ import pandas as pd
 
 from stresslab.report.exhibits import Cell, Table
 from stresslab.report.phrase import Language, Phrase
+from stresslab.spreadsheets import harmless
 
 _NUMBER = re.compile(r"(?P<sign>[−-]?)(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?P<rest>\.\d+)?(?P<percent>%?)")
 #: The day that spreadsheets count from stands where a clock would.
@@ -94,7 +95,7 @@ class _Book:
         made.set_landscape()
         made.fit_to_pages(1, 0)
         if self.banner is not None:
-            made.write_string(0, 0, self.say(self.banner), self.shape(bold=True))
+            made.write_string(0, 0, harmless(self.say(self.banner)), self.shape(bold=True))
             # A sign & begins a code in a header.
             made.set_header("&C" + self.say(self.banner).replace("&", "&&"))
         made.set_footer("&P / &N")
@@ -104,7 +105,7 @@ class _Book:
         """A number as a number, all else as text."""
         found = None if bold else number_of(text)
         if found is None:
-            sheet.write_string(row, column, text, self.shape(bold=bold))
+            sheet.write_string(row, column, harmless(text), self.shape(bold=bold))
         else:
             sheet.write_number(row, column, found[0], self.shape(found[1]))
 
@@ -119,7 +120,7 @@ def write_workbook(contents: Mapping[str, Any], estimates: pd.DataFrame, languag
     for at, table in enumerate(found, 1):
         name = f"T{at:02d}"
         index.write_string(2 + at, 0, name)
-        index.write_string(2 + at, 1, made.say(table.title))
+        index.write_string(2 + at, 1, harmless(made.say(table.title)))
         index.write_string(2 + at, 2, ", ".join(table.formulas))
         _table(made, made.sheet(name), table)
     _estimates(made, estimates)
@@ -158,8 +159,8 @@ def _table(made: _Book, sheet: Any, table: Table) -> None:
         column += 1 + error + note
     sheet.freeze_panes(4, 1)
     for at, row in enumerate(table.rows, 4):
-        sheet.write_string(at, 0, made.say(row.title))
-        sheet.write_string(at, 1, made.say(row.note))
+        sheet.write_string(at, 0, harmless(made.say(row.title)))
+        sheet.write_string(at, 1, harmless(made.say(row.note)))
         for cell, where in zip(_flat(row.cells), places, strict=False):
             for text, place in zip(_texts(cell, made.language), where, strict=True):
                 if place is not None and text:
@@ -168,7 +169,7 @@ def _table(made: _Book, sheet: Any, table: Table) -> None:
     lines = [made.say(table.note), made.say(table.terms), *(f"{f.number} {made.say(f.name)}: {made.say(f.text)}" for f in table.cited),
              made.say(_WORDS["source"])]
     for at, line in enumerate(x for x in lines if x):
-        sheet.write_string(below + at, 0, line)
+        sheet.write_string(below + at, 0, harmless(line))
 
 
 def _flat(cells: tuple[Cell, ...]) -> list[Cell]:
@@ -187,7 +188,7 @@ def _estimates(made: _Book, table: pd.DataFrame) -> None:
             if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
                 continue
             if isinstance(value, str):
-                sheet.write_string(at, column, value)
+                sheet.write_string(at, column, harmless(value))
             else:
                 sheet.write_number(at, column, float(value))
 
@@ -196,4 +197,4 @@ def _lines(made: _Book, name: str, lines: list[str]) -> None:
     sheet = made.sheet(name)
     for at, line in enumerate(lines, 1):
         sheet.write_number(at, 0, at)
-        sheet.write_string(at, 1, line)
+        sheet.write_string(at, 1, harmless(line))

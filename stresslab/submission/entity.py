@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stresslab import intake
 from stresslab.faults import Fault, InputError, nearest, plain_rule
 from stresslab.submission.axes import NS
 
@@ -125,7 +125,7 @@ def sound_identifier(scheme: str, identifier: str) -> bool:
 def read_entity(path: Path) -> Entity:
     """An entity file; raises :class:`InputError` with every fault of it."""
     try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        raw: dict[str, Any] = intake.toml(intake.written(path), Decimal)
     except OSError as error:
         raise InputError([Fault(str(path), f"cannot be read ({error.strerror})", "give an entity file")]) from error
     except ValueError as error:

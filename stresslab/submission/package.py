@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,8 +20,6 @@ PACKAGE_TYPE = "https://xbrl.org/report-package/2023/xbr"
 #: Every file in the package has this date: the same content gives the same bytes.
 _DATE = (2026, 1, 1, 0, 0, 0)
 Rows = list[dict[str, str]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
-_TELEPHONE = re.compile(r"\+[0-9]{1,3}[ -][0-9 ()-]{5,25}")
 
 
 def metadata(form: Form, reported: Iterable[str], schemes: Mapping[str, str]) -> dict[str, Any]:
@@ -166,8 +163,3 @@ def packed(root: str, files: Mapping[str, str]) -> bytes:
 def escaped(text: str) -> str:
     """A text as a cell: a leading # is doubled, as xBRL-CSV asks; what a spreadsheet would read as lines stays in quotes."""
     return f"#{text}" if text.startswith("#") else text
-
-
-def like_a_formula(text: str) -> bool:
-    """Whether a spreadsheet could take a text for a formula; a telephone number with its + is none."""
-    return text.startswith(_FORMULA) and _TELEPHONE.fullmatch(text) is None

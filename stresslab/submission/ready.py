@@ -13,7 +13,7 @@ import pandas as pd
 from stresslab.estimate import TOTAL
 from stresslab.faults import Fault, InputError
 from stresslab.glossary import OUTPUTS
-from stresslab.record import BLOCKS, FORMAT, PLAN, RunFolder, digest_of, file_digest
+from stresslab.record import BLOCKS, FORMAT, PLAN, RunFolder, digest_of, file_digest, grades_of, table_of
 from stresslab.submission.axes import BAND_EDGES, GRADES
 from stresslab.submission.concepts import ABSORBED
 
@@ -39,8 +39,8 @@ def read_filed(folder: Path) -> Filed:
     if faults:
         raise InputError(faults)
     plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("outcomes", "estimates")}
-    rating = json.loads((folder / "rating.json").read_text(encoding="utf-8"))
+    tables = {name: table_of(folder, name, held) for name in ("outcomes", "estimates")}
+    rating = grades_of(folder)
     made = Filed(held, tables["outcomes"], tables["estimates"], rating, digest_of(plan))
     faults = list(_strangers(made)) or [*_whole(made), *_balanced(made)]
     if faults:

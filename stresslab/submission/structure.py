@@ -9,23 +9,34 @@ import csv
 import datetime
 import io
 import json
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+from stresslab.spreadsheets import like_a_formula
 from stresslab.submission.axes import BASE, DECIMALS, PREFIX, Concept, Form, Table
 from stresslab.submission.concepts import BALANCES, FORMS, SUMS, SUMS_OVER
 from stresslab.submission.entity import SCHEMES, sound_identifier
-from stresslab.submission.package import CSV_TYPE, PACKAGE_TYPE, bounds, like_a_formula, metadata
+from stresslab.submission.package import CSV_TYPE, PACKAGE_TYPE, bounds, metadata
 from stresslab.submission.taxonomy import ENUMERATIONS, NUMBER_PATTERN, TYPED_PATTERN, axis_of, taxonomy_files
 
 Severity = Literal["error", "warning"]
 #: A package that grows beyond this is refused unread, bytes.
 LARGEST = 400_000_000
+#: A package of more files than this is refused unread.
+FILES_MOST = 10_000
+#: What reading a damaged archive may raise, whatever method its files are packed with.
+_NO_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, NotImplementedError, RuntimeError, EOFError,
+    OverflowError, MemoryError, IndexError,
+)
 #: So many findings of one rule in one file are told; the rest are counted.
 MOST = 20
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -92,12 +103,12 @@ def _read(data: bytes) -> Iterator[Finding]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = [i for i in archive.infolist() if not i.is_dir()]
-            if sum(i.file_size for i in names) > LARGEST:
+            if sum(i.file_size for i in names) > LARGEST or len(names) > FILES_MOST:
                 yield _wrong(
                     "S-01",
                     "package",
-                    f"is larger than {LARGEST // 10**6} MB unpacked",
-                    f"解压后超过{LARGEST // 10**6}MB",
+                    f"is larger than {LARGEST // 10**6} MB unpacked, or has more than {FILES_MOST} files",
+                    f"解压后超过{LARGEST // 10**6}MB，或超过{FILES_MOST}个文件",
                 )
                 return
             roots = {i.filename.split("/")[0] for i in names}
@@ -117,7 +128,7 @@ def _read(data: bytes) -> Iterator[Finding]:
                 return
             root = roots.pop()
             held = {i.filename.removeprefix(f"{root}/"): archive.read(i) for i in names}
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except _NO_ZIP as error:
         yield _wrong("S-01", "package", f"is no ZIP that can be read ({error})", "不是可读取的ZIP文件")
         return
     yield from _contents(held)

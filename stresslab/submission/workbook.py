@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 from stresslab.estimate import TOTAL
+from stresslab.spreadsheets import harmless
 from stresslab.submission import axes as a
 from stresslab.submission.concepts import FORMS
-from stresslab.submission.package import Rows, like_a_formula
+from stresslab.submission.package import Rows
 from stresslab.submission.taxonomy import ENUMERATIONS, axis_of
 
 _CREATED = datetime.datetime(2026, 1, 1)  # noqa: DTZ001  a date of the file format, which knows no zone
@@ -43,11 +44,6 @@ BLOCKS = (
         ),
     ),
 )
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: an apostrophe before what could begin one."""
-    return f"'{text}" if like_a_formula(text) else text
 
 
 def workbook(form: str, tables: dict[str, Rows], parameters: dict[str, str]) -> bytes:

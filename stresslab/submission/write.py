@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stresslab.faults import Fault, InputError, nearest
-from stresslab.record import write_bytes
+from stresslab.record import reading, write_bytes
 from stresslab.submission.concepts import FORMS
 from stresslab.submission.entity import DRAFT, SCHEMES, Entity, read_entity
 from stresslab.submission.package import Rows, files_of, packed
@@ -45,10 +45,11 @@ def submit(
     if faults:
         raise InputError(faults)
     said = read_entity(Path(entity)) if entity is not None else None
-    filed = read_filed(Path(folder))
-    tables = tables_of(form, filed, said)
-    parameters = parameters_of(filed, said)
-    root, files = contents(filed, form, said, tables, parameters)
+    with reading(Path(folder)):
+        filed = read_filed(Path(folder))
+        tables = tables_of(form, filed, said)
+        parameters = parameters_of(filed, said)
+        root, files = contents(filed, form, said, tables, parameters)
     data = packed(root, files)
     # What is written has passed the very rules that a reader of it applies.
     wrong = [f for f in structural(data) if f.severity == "error"]
