@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from decimal import Decimal
 from fractions import Fraction
@@ -66,6 +67,15 @@ def test_a_cap_brings_every_account_with_equity_to_it() -> None:
     assert (equity == old - before["debt_li"].to_numpy()).all()  # what is not bought is not owed: nobody gains or loses
     assert (value[mine] <= 2 * equity[mine]).all()
     assert forgone == Fraction(int(before["debt_li"].sum() - after["debt_li"].sum()), 1000) > 0
+
+
+@pytest.mark.parametrize("key", ["accounts.warning_line_pct", "accounts.liquidation_line_pct"])
+def test_a_rise_counts_where_one_platform_owns_all_accounts(key: str) -> None:
+    a = BOOK.tables["accounts"]
+    mine = a[a["platform_id"] == "P2"].reset_index(drop=True)
+    alone = dataclasses.replace(BOOK, tables=BOOK.tables | {"accounts": mine})
+    (rise,), (among_others,) = (moved(b, "P2", [(key, Decimal(160))])[1] for b in (alone, BOOK))
+    assert rise == among_others > 0
 
 
 def test_quantities_by_hand() -> None:
