@@ -176,6 +176,9 @@ def _field(key: str, scenario: Scenario) -> tuple[Any, Any]:
     rule: Any = None
     parts = key.split(".")
     for at, part in enumerate(parts):
+        if isinstance(here, tuple) and part.isdecimal() and 1 <= int(part) <= len(here):
+            here = here[int(part) - 1]  # one of several tables, counted from 1: response.2.by_pct
+            continue
         if not isinstance(here, BaseModel) or part not in type(here).model_fields:
             keys = list(_numbers(scenario, ""))
             raise InputError([Fault("options", "is no number of the scenario", nearest(key, keys), None, "vary", key)])
@@ -194,6 +197,9 @@ def _numbers(block: BaseModel, place: str) -> Iterator[str]:
         value = getattr(block, name)
         if isinstance(value, BaseModel):
             yield from _numbers(value, f"{place}{name}.")
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            for at, one in enumerate(value, 1):
+                yield from _numbers(one, f"{place}{name}.{at}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield place + name
 
@@ -210,17 +216,23 @@ def _bounds(rule: Any) -> tuple[Decimal | None, Decimal | None]:
     return low, high
 
 
-def turned(scenario: Scenario, dials: Sequence[Dial], settings: Sequence[Decimal]) -> Scenario:
-    """The scenario with its dials on some settings; raises :class:`InputError` if they do not fit together."""
+def value_of(key: str, scenario: Scenario) -> int | float:
+    """The number that a key has in the scenario; raises :class:`InputError` unless it is one."""
+    held: int | float = _field(key, scenario)[0]
+    return held
+
+
+def turned(scenario: Scenario, settings: Sequence[tuple[str, Decimal]]) -> Scenario:
+    """The scenario with some of its numbers, by key, on other settings; raises :class:`InputError` if they do not fit together."""
     written = resolved(scenario)
     name = scenario.id
-    for dial, setting in zip(dials, settings, strict=True):
-        here = written
-        *blocks, last = dial.key.split(".")
+    for key, setting in settings:
+        here: Any = written
+        *blocks, last = key.split(".")
         for block in blocks:
-            here = here[block]
+            here = here[int(block) - 1] if isinstance(here, list | tuple) else here[block]
         here[last] = int(setting) if isinstance(here[last], int) else float(setting)
-        name += f"_{dial.key.rpartition('.')[2]}_{setting.normalize():f}"
+        name += f"_{key.rpartition('.')[2]}_{setting.normalize():f}"
     written["id"] = re.sub(r"[^A-Za-z0-9._-]", "-", name)[-64:].lstrip("._-")
     try:
         return Scenario.model_validate(written)
@@ -268,7 +280,8 @@ class _Table:
     def run(self, wanted: Sequence[tuple[int, int | None]]) -> None:
         """Run the points that are not there yet."""
         missing = [key for key in dict.fromkeys(wanted) if key not in self.points]
-        scenarios = [turned(self.scenario, self.dials, self.settings(key)) for key in missing]
+        names = [dial.key for dial in self.dials]
+        scenarios = [turned(self.scenario, list(zip(names, self.settings(key), strict=False))) for key in missing]
         if not missing:
             return
         for key, scenario, outcomes in zip(missing, scenarios, self.simulate(scenarios), strict=True):

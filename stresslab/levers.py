@@ -77,7 +77,8 @@ def _line(column: str) -> Callable[[Tables, str, Decimal], Moved]:
     def move(tables: Tables, platform: str, setting: Decimal) -> Moved:
         a = tables["accounts"].copy()
         mine = (a["platform_id"] == platform).to_numpy()
-        before = a.loc[mine, column].to_numpy(np.int64)
+        # A copy: where all accounts are the platform's, pandas hands out the column itself, which is about to change.
+        before = a.loc[mine, column].to_numpy(np.int64, copy=True)
         after = np.maximum(before, int(setting * 100))
         debt = a.loc[mine, "debt_li"].to_numpy(np.int64)
         a.loc[mine, column] = after

@@ -12,7 +12,7 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*.m
 
 
 def test_there_are_examples():
-    assert {"dynamic-leverage", "losses", "rated-platform", "signals"} <= {e.stem for e in EXAMPLES}
+    assert {"dynamic-leverage", "graded-platform", "losses", "rated-platform", "signals"} <= {e.stem for e in EXAMPLES}
 
 
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda p: p.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from decimal import Decimal
 from fractions import Fraction
@@ -66,6 +67,15 @@ def test_a_cap_brings_every_account_with_equity_to_it() -> None:
     assert (equity == old - before["debt_li"].to_numpy()).all()  # what is not bought is not owed: nobody gains or loses
     assert (value[mine] <= 2 * equity[mine]).all()
     assert forgone == Fraction(int(before["debt_li"].sum() - after["debt_li"].sum()), 1000) > 0
+
+
+@pytest.mark.parametrize("key", ["accounts.warning_line_pct", "accounts.liquidation_line_pct"])
+def test_a_rise_counts_where_one_platform_owns_all_accounts(key: str) -> None:
+    a = BOOK.tables["accounts"]
+    mine = a[a["platform_id"] == "P2"].reset_index(drop=True)
+    alone = dataclasses.replace(BOOK, tables=BOOK.tables | {"accounts": mine})
+    (rise,), (among_others,) = (moved(b, "P2", [(key, Decimal(160))])[1] for b in (alone, BOOK))
+    assert rise == among_others > 0
 
 
 def test_quantities_by_hand() -> None:
@@ -202,6 +212,45 @@ def test_the_reserve_that_is_found_keeps_the_goal_and_a_step_less_does_not(tmp_p
         if kept:
             assert float(more) == found.cheapest.cost
             assert 100 * failed.mean() == found.cheapest.figure.value
+
+
+def test_a_rule_of_the_scenario_is_a_lever(tmp_path: Any) -> None:
+    """How much platforms must hedge: held against runs of the changed scenario, and beside a lever of the book."""
+    base = sl.read_scenario("crash-40-hedged")
+    hedged = base.model_copy(update={"days": 22, "response": base.response[:1]})
+    wanted = {"keep": "failure_probability <= 10%", "platforms": ["P3"], "paths": 8}
+    key = "scenario.response.1.share_pct"
+    hedged = hedged.model_copy(update={"response": (hedged.response[0].model_copy(update={"share_pct": 0.5}),)})
+    (found,) = sl.policy(BOOK, hedged, vary=[f"{key}=0.5:20.5:0.5"], cost=[f"{key}=1000"], **wanted)
+    assert found.present.value > 10
+    assert found.cheapest is not None
+    (setting,) = found.cheapest.settings
+    assert found.cheapest.cost == pytest.approx(1000 * (float(setting) - 0.5))
+    shares = {"enough": float(setting), "less": float(setting) - 0.5}
+    rules = {name: hedged.response[0].model_copy(update={"share_pct": share}) for name, share in shares.items()}
+    told = [hedged.model_copy(update={"id": name, "response": (rule,)}) for name, rule in rules.items()]
+    run = sl.run(BOOK, told, paths=8, seed=1, out=tmp_path / "run")
+    failed = run.outcomes[run.outcomes["platform_id"] == "P3"].groupby("scenario")["failure_day"].count() / 8
+    assert failed["enough"] <= 0.1 < failed["less"]
+    # Both kinds at once: a dear hedge gives way to the reserve, in the order in which the levers were named.
+    vary = [f"{key}=0.5:10.5:5", f"{RESERVE}=0:4000000:100000"]
+    (both,) = sl.policy(BOOK, hedged, vary=vary, cost=[f"{key}=1000000000", f"{RESERVE}=1"], evaluations=3, **wanted)
+    assert both.cheapest is not None
+    assert both.cheapest.settings[0] == Decimal("0.5")
+    assert both.cheapest.quantities[0] == 0
+    assert both.cheapest.cost == both.cheapest.quantities[1] > 0
+
+
+@pytest.mark.parametrize(("vary", "said"), [
+    ("scenario.operations.batches=2:10", "the scenario says 1"), ("scenario.operations.batchs=1:10", "did you mean 'operations.batches'"),
+    ("scenario.response.1.by_pct=10:20", "no number of the scenario"), ("scenario.operations.batches=1:1", "needs a range"),
+    ("scenario.market.crash.depth_pct=x:1", "is no range"),
+])
+def test_bad_levers_of_the_scenario_are_refused(vary: str, said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        sl.policy(BOOK, "crash-40", keep="deficit_mean <= 1", vary=[vary])
+    (fault,) = refused.value.faults
+    assert said in str(fault)
 
 
 def test_a_killed_search_goes_on_and_says_the_same(tmp_path: Any) -> None:

@@ -207,7 +207,7 @@ def test_a_dial_without_a_range_goes_over_all_that_its_rule_allows() -> None:
 
 def test_a_setting_that_fits_nothing_is_refused_with_the_scenarios_rule() -> None:
     with pytest.raises(InputError, match="trough_day"):
-        turned(read_scenario("crash-40"), [Dial("market.crash.trough_day", Decimal(5), Decimal(70), 65)], [Decimal(70)])
+        turned(read_scenario("crash-40"), [("market.crash.trough_day", Decimal(70))])
 
 
 # --- the verb ---------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def policy(
     scenario: Annotated[str, typer.Option("--scenario", help="The scenario in which the figure is to be kept.")],
     keep: Annotated[str, typer.Option("--keep", help='A figure and its line, e.g. "failure_probability <= 5%".')],
     vary: Annotated[list[str], typer.Option(
-        "--vary", help="LEVER=MILD:STRICT[:STEP], e.g. platform.reserve_yuan=0:50000000; up to three.")],
+        "--vary", help="LEVER=MILD:STRICT[:STEP], like platform.reserve_yuan=0:50000000 or scenario.operations.batches=1:10; up to 3.")],
     cost: Annotated[list[str] | None, typer.Option("--cost", help="LEVER=PRICE of what it moves, e.g. platform.reserve_yuan=8%.")] = None,
     platform: Annotated[list[str] | None, typer.Option("--platform", help="A platform of the book; by default each.")] = None,
     paths: Paths = 200,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -415,6 +415,33 @@ def survival(name: str, title: Phrase, curves: Sequence[Survival], days: int) ->
         chart.axes.set_ylim(-2, 104)
         _percent_axis(chart, 0, 100)
         _day_axis(chart, days)
+        return chart.svg(name, title)
+
+
+@dataclass(frozen=True)
+class DayLine:
+    """A figure by day, from day 1 on, with the colour and dash of its line."""
+
+    curve: Sequence[Estimate]
+    colour: str
+    dash: str
+
+
+def day_lines(name: str, title: Phrase, lines: Sequence[DayLine], tick: Callable[[float], Phrase]) -> Markup:
+    """Figures day by day from zero up, with 95% intervals; ``tick`` writes a value beside the axis."""
+    with drawing(270, left=60, right=22) as chart:
+        most = max((e.span[1] for line in lines for e in line.curve if e.known), default=0.0) or 1.0
+        for line in lines:
+            x = np.arange(1, len(line.curve) + 1)
+            low, high = (np.array([e.span[side] for e in line.curve]) for side in (0, 1))
+            chart.axes.fill_between(x, low, high, color=line.colour, alpha=0.16, linewidth=0)
+            _line(chart, x, np.array([e.value for e in line.curve]), line.colour, line.dash, 2.0)
+        chart.axes.set_ylim(-0.02 * most, most * 1.06)
+        places = [float(p) for p in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, most) if 0 <= p <= most * 1.06]
+        chart.ticks("y", places, [tick(p) for p in places], color=MUTED)
+        chart.axes.grid(axis="y", color=GRID, linewidth=0.8)
+        chart.axes.spines["left"].set_visible(False)
+        _day_axis(chart, max(2, *(len(line.curve) for line in lines)), 1)
         return chart.svg(name, title)
 
 

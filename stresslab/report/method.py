@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stresslab.report.method_book import BOOK_FORMULAS
 from stresslab.report.phrase import Phrase
 from stresslab.report.response_formulas import RESPONSE_FORMULAS
+from stresslab.report.withdrawal_formulas import WITHDRAWAL_FORMULAS
 
 
 @dataclass(frozen=True)
@@ -460,7 +461,8 @@ _LIST = (
        "依次假设一方失去外部资产，损失为其他各方少收的金额"),
 )
 
-FORMULAS: dict[str, Formula] = {f.number: f for f in (*_LIST, *(_f(*row) for row in (*BOOK_FORMULAS, *RESPONSE_FORMULAS)))}
+FORMULAS: dict[str, Formula] = {
+    f.number: f for f in (*_LIST, *(_f(*row) for row in (*BOOK_FORMULAS, *WITHDRAWAL_FORMULAS, *RESPONSE_FORMULAS)))}
 
 #: Word, then what it means here.
 GLOSSARY: tuple[tuple[Phrase, Phrase], ...] = (

@@ -19,6 +19,7 @@ from stresslab.report.parameters import parameters
 from stresslab.report.phrase import Language, Phrase, join, phrase_of, same
 from stresslab.report.pool import pool_part
 from stresslab.report.quarter import Quarter, quarter_part
+from stresslab.report.responses import responses_part
 from stresslab.report.run_tables import (
     ALL,
     Estimates,
@@ -30,6 +31,7 @@ from stresslab.report.run_tables import (
 from stresslab.report.standing import standing_part
 from stresslab.report.templates import environment
 from stresslab.report.together import together_part
+from stresslab.report.withdrawals import withdrawals_part
 
 _HERE = Path(__file__).parent
 #: Indices that make a market a United States history, in small letters.
@@ -113,6 +115,8 @@ def contents(run: RunTables, quarter: Quarter | None = None) -> dict[str, Any]:
         ],
         "prices": [pictures.price_paths(run, s, next(names)) for s in pictures.crashes(run)],
         "spiral": _spiral(run, estimates, names),
+        "withdrawals": withdrawals_part(run, names),
+        "responses": responses_part(run),
         "standing": standing_part(run),
         "rare": rare.table(run),
         "together": together_part(run, names),

@@ -97,11 +97,14 @@ def _signed(show: Callable[[float], Phrase], value: float) -> Phrase:
     return Phrase(f"+{shown.en}", f"+{shown.zh}") if value > 0 and shown.en[:1].isdigit() else shown
 
 
-def _row(found: dict[str, Any], name: Phrase, show: Callable[[float], Phrase], note: Phrase = NOTHING) -> Row:
+def paired_row(
+    found: dict[str, Any], name: Phrase, show: Callable[[float], Phrase], note: Phrase = NOTHING, *, higher_is_better: bool = False
+) -> Row:
+    """Both means, their difference with its error, and on how many paths the second is better, worse, equal."""
     error, difference = number(found["error"]), number(found["difference"])
-    # Of all measures here the lower is the better; the tone says where the 95% interval has no zero.
+    # The tone says where the 95% interval has no zero.
     clear = number(found["low"]) > 0 or number(found["high"]) < 0
-    tone = "" if not clear else "bad" if difference > 0 else "good"
+    tone = "" if not clear else "bad" if (difference > 0) != higher_is_better else "good"
     change = _signed(show, difference)
     # A difference that is printed as a bound needs no error beside it.
     told = Phrase(*("" if c[0] in "<>" else f"±\u00a0{e}" for c, e in zip(change, show(error), strict=True)))
@@ -128,15 +131,15 @@ def table(run: RunTables, pair: Pair) -> Table:
     base, other, apart = pair
     found, scale = paired_rows(run, base["id"], other["id"])
     rows = [
-        _row(found[TOTAL, m], name, count if m == "accounts_forced" else scale.number) for m, name in _MEASURES
+        paired_row(found[TOTAL, m], name, count if m == "accounts_forced" else scale.number) for m, name in _MEASURES
     ]
     for platform in run.platforms:
         loss = found[platform["platform_id"], "loss_with_impact"]
-        rows.append(_row(loss, Phrase("Loss of the run", "本次损失"), scale.number, platform_name(platform)))
+        rows.append(paired_row(loss, Phrase("Loss of the run", "本次损失"), scale.number, platform_name(platform)))
     for platform in run.platforms:
         failed = found[platform["platform_id"], "failure"]
         if failed["first"] or failed["second"]:
-            rows.append(_row(failed, Phrase("Paths that fail", "失败路径占比"), percent, platform_name(platform)))
+            rows.append(paired_row(failed, Phrase("Paths that fail", "失败路径占比"), percent, platform_name(platform)))
     paths = Phrase("Of {n} paths, the second is", "{n}条路径中后者").fill(n=f"{run.record['paths']:,}")
     title = title_of(base, other, apart)
     return Table(
