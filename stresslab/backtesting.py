@@ -121,3 +121,36 @@ def backtest(
     if out is not None:
         write_folder(Path(out), tables, described, backtest_page(described, tables))
     return Backtested(tables, described, known)
+
+
+def shadow_on_run(
+    run: Path | str, shadow: Path | str, in_force: Path | str, *, ending: str = "failure_day", horizon: int = 5, mu: float = 0.9,
+    repetitions: int = 200, seed: int = 1, out: Path | str | None = None,
+) -> dict[str, Any]:
+    """A rule in shadow beside the one in force on the paths of a finished run, judged without simulating (M-254, M-255).
+
+    ``ending`` is failure_day, own_funds_exhausted_day or first_unpaid_day. Gives the comparison, the verdict and the run, marked
+    synthetic; with ``out`` also as promotion.csv and shadow.json in that folder. Raises :class:`InputError` with every fault.
+    """
+    from stresslab import record
+    from stresslab.early_warning.sandbox import Settings as Held
+    from stresslab.early_warning.sandbox import promotion_table, shadow_of_run, verdicts
+
+    if not 0 < mu < 1 or repetitions < 2:
+        raise InputError([Fault("options", "mu lies between 0 and 1, and there are 2 repetitions or more", "change --mu or --repetitions")])
+    place = None if out is None else Path(out)
+    if place is not None and place.exists() and (not place.is_dir() or (any(place.iterdir()) and not (place / "shadow.json").is_file())):
+        raise InputError([Fault(str(place), "is not empty and holds no comparison on a run", "give another --out")])
+    pairs, panel = shadow_of_run(
+        run, shadow, in_force, ending=ending, horizon=horizon, settings=Held(mu, repetitions, seed))  # type: ignore[arg-type]
+    row = {str(k): v for k, v in pairs.to_dict("records")[0].items()}
+    told: dict[str, Any] = {
+        "source": panel.source, "run": panel.run, "ending": panel.ending, "horizon": panel.horizon, "histories": panel.histories,
+        "comparison": {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()},
+        "verdict": verdicts(pairs)[0].plain(),
+    }
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+        record.write_bytes(place / "promotion.csv", promotion_table(pairs).to_csv(index=False, float_format="%.6g").encode())
+        record.write_json(place / "shadow.json", told)
+    return told

@@ -37,7 +37,9 @@ Models = Annotated[
 Index = Annotated[str | None, typer.Option("--index", help="The index by its id; needed where there are several.")]
 First = Annotated[str | None, typer.Option("--from", help="First day, as 2010-04-01.")]
 Last = Annotated[str | None, typer.Option("--to", help="Last day.")]
-Horizon = Annotated[int, typer.Option("--horizon", help="An alarm counts within so many trading days before an event.")]
+Horizon = Annotated[
+    int | None, typer.Option("--horizon", help="An alarm counts within so many trading days before an event: 60, on a run 5.")
+]
 After = Annotated[int, typer.Option("--after", help="Trading days after an event that are not scored.")]
 Embargo = Annotated[int | None, typer.Option("--embargo", help="Trading days between training and test beside the horizon.")]
 Refit = Annotated[int, typer.Option("--refit", help="Fit models anew every so many trading days.")]
@@ -62,7 +64,7 @@ FailOn = Annotated[
 @app.command()
 def backtest(
     history: Histories = None, out: Out = None, events: Events = None, model: Models = None, index: Index = None, first: First = None,
-    last: Last = None, horizon: Horizon = 60, after: After = 60, embargo: Embargo = None, refit: Refit = 126, training: Training = 500,
+    last: Last = None, horizon: Horizon = None, after: After = 60, embargo: Embargo = None, refit: Refit = 126, training: Training = 500,
     rolling: Rolling = None, mu: Mu = 0.9, cost: Cost = 0.02, saved: Saved = 0.5, lag: Lag = None, candidates: Candidates = False,
     holdout: Holdout = None, shadow: Shadow = None, as_of: AsOf = None, repetitions: Repetitions = 200, seed: Seed = 1,
     demo: Demo = False, fail_on: FailOn = WarningFailOn.NOTHING, language: InLanguage = Language.EN, as_json: AsJson = False,
@@ -79,10 +81,15 @@ def backtest(
 
     if fail_on is WarningFailOn.ALARM and as_of is None:
         raise InputError([Fault("options", "an alarm stands on a day", "name it with --as-of", None, "fail-on", fail_on.value)])
-    if out is None and as_of is None and not as_json:
+    of_run = bool(history) and (history or [])[0].joinpath("outcomes.parquet").is_file()
+    if out is None and as_of is None and not as_json and not of_run:
         out = Path("stresslab-backtest")
+    if of_run and history and len(history) == 1:
+        _on_run(history[0], shadow, model or [], events, 5 if horizon is None else horizon, mu, (repetitions, seed), out, language, as_json)
+        return
     settings = Settings(
-        horizon=horizon, after=after, embargo=embargo, refit=refit, first=training, rolling=rolling, mu=mu, cost=cost, saved=saved,
+        horizon=60 if horizon is None else horizon,
+        after=after, embargo=embargo, refit=refit, first=training, rolling=rolling, mu=mu, cost=cost, saved=saved,
         repetitions=repetitions, seed=seed, holdout_from=holdout, candidates=candidates)
     made = run(
         *(history or []), events=events, models=model or list(MODELS), out=out, index=index, first=first, last=last, lags=_lags(lag or []),
@@ -101,6 +108,34 @@ def backtest(
     stands = made.as_of is not None and any(m["alarm"] and m["model"] != "volatility" for m in made.as_of["models"])
     if (fail_on is WarningFailOn.LEAK and made.record["left_out"]) or (fail_on is WarningFailOn.ALARM and stands):
         raise typer.Exit(ANSWER_IS_NO)
+
+
+def _on_run(
+    run: Path, shadow: Path | None, model: list[str], events: str | None, horizon: int, mu: float, drawn: tuple[int, int],
+    out: Path | None, language: Language, as_json: bool,
+) -> None:
+    """The shadow on a finished run's folder: the rule of --shadow beside that of --model rule:FILE."""
+    from stresslab.backtesting import shadow_on_run
+    from stresslab.faults import Fault, InputError
+
+    in_force = [m.removeprefix("rule:") for m in model if m.startswith("rule:")]
+    if shadow is None or len(in_force) != 1 or len(model) != 1:
+        raise InputError(
+            [Fault("options", "on a run one rule in shadow stands beside one in force", "give --shadow NEW.toml and --model rule:OLD.toml")]
+        )
+    made = shadow_on_run(
+        run, shadow, in_force[0], ending=events or "failure_day", horizon=horizon, mu=mu, repetitions=drawn[0], seed=drawn[1], out=out)
+    with results():
+        if as_json:
+            print(json.dumps(made, ensure_ascii=False, indent=1))
+        else:
+            for name, value in made["comparison"].items():
+                print(f"{name:24}{'—' if value is None else f'{value:.3f}' if isinstance(value, float) else value}")
+            verdict = made["verdict"]
+            for reason in verdict["reasons"]:
+                print(f"{'✓' if reason['holds'] else '✗'} {reason[language.value]}")
+            said = {"en": ("may act", "stays in shadow"), "zh": ("可以启用", "继续影子运行")}[language.value]
+            print(said[0] if verdict["promoted"] else said[1])
 
 
 def _lags(told: list[str]) -> dict[str, int]:

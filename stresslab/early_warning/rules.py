@@ -95,8 +95,8 @@ def condition_of(text: str) -> Condition:
     return Condition(found[1], found[2], float(found[3]))
 
 
-def read_rule(path: Path | str | None, others: Sequence[str] = ()) -> Rule:
-    """A rule file (None: the shipped one); ``others`` are indicators of this history beside the named ones.
+def read_rule(path: Path | str | None, others: Sequence[str] = (), only: Sequence[str] | None = None) -> Rule:
+    """A rule file (None: the shipped one); ``others`` are indicators of this history beside the named ones, ``only`` are all there are.
 
     Raises :class:`InputError` with every fault: keys, conditions that do not parse, indicators that nobody knows. A known indicator
     that this history has no data for is no fault: its condition never holds.
@@ -114,7 +114,7 @@ def read_rule(path: Path | str | None, others: Sequence[str] = ()) -> Rule:
         ) from error
     except ValidationError as error:
         raise InputError(_faults(place.name, error)) from error
-    known = [*(spec.name for spec in SPECS), "sentiment", *others]
+    known = [*(spec.name for spec in SPECS), "sentiment", *others] if only is None else list(only)
     faults = []
     for number, alarm in enumerate(rule.alarm):
         where = f"alarm.{number}.when"

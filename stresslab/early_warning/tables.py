@@ -18,6 +18,7 @@ from stresslab.early_warning.asked import shadow_table
 from stresslab.early_warning.backtest import Backtest
 from stresslab.early_warning.judged import MEASURES, indicators_table, leads_table, model_tests, scores_table
 from stresslab.early_warning.rules import GRADES
+from stresslab.early_warning.sandbox import history_pairs, promotion_table
 from stresslab.faults import Fault, InputError
 from stresslab.spreadsheets import csv_of
 
@@ -38,6 +39,7 @@ def tables_of(found: Backtest) -> dict[str, pd.DataFrame]:
     }
     if any(name.startswith("shadow") for name in found.rules):
         told["shadow"] = shadow_table(found)
+        told["promotion"] = promotion_table(history_pairs(told["shadow"], told["leads"], scores))
     return told
 
 

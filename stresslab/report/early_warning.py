@@ -59,6 +59,7 @@ def backtest_page(record: dict[str, Any], tables: dict[str, pd.DataFrame], *, la
             scores=_scores(record, tables),
             tests=_tests(record, tables),
             shadow=_shadow(tables),
+            promotion=_promotion(tables),
             events=_events(tables),
             leads=_leads(record, tables),
             as_of=_as_of(record),
@@ -279,6 +280,19 @@ def _shadow(tables: dict[str, pd.DataFrame]) -> Table | None:
         Phrase("Judged days.", "仅评分日。"),
         Phrase("Pair", "对照"),
     )
+
+
+def _promotion(tables: dict[str, pd.DataFrame]) -> list[Phrase]:
+    """For each rule in force whether the one in shadow may act in its place, and why not."""
+    if "promotion" not in tables:
+        return []
+    said = {True: Phrase("may act", "可以启用"), False: Phrase("stays in shadow", "继续影子运行")}
+    return [
+        Phrase("{w}, against {m}: the rule {v} ({why})", "{w}，对照{m}：规则{v}（{why}）").fill(
+            w=WINDOWS[r["window"]], m=r["in_force"], v=said[bool(r["promoted"])], why=Phrase(r["why_en"], r["why_zh"])
+        )
+        for r in tables["promotion"].to_dict("records")
+    ]
 
 
 def _events(tables: dict[str, pd.DataFrame]) -> Table:
