@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from stresslab import engine, episodes, farm, kernels, record
 from stresslab.book import Book, demo_book, notes, read_book, write_book
 from stresslab.book.life import transitions
+from stresslab.book.parted import parts_of
 from stresslab.book.profile import book_facts, platform_facts
 from stresslab.book.standing import lines_of, standing
 from stresslab.contract import FALLS
@@ -30,6 +31,7 @@ from stresslab.inputs import (
     option_faults,
     place_of,
     place_of_market,
+    read_in_parts,
     read_inputs,
     resolve_all,
 )
@@ -163,7 +165,7 @@ def _run(
     wrong = [*option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts), *faults]
     # What is said of a number that is no number of paths at all is enough.
     wrong += [] if any(f.column == "paths" for f in wrong) else sampling_faults(sampling, paths)
-    given = read_inputs(book, scenarios, market, scale, limits, wrong, request)
+    given = read_inputs(book, scenarios, market, scale, limits, wrong, request, in_parts=True)
     resolved = [replace(r, sampling=str(sampling)) for r in given.resolved]
     plan = plan_of(given, paths, seed) | {"sampling": str(sampling)}
     if request is not None:
@@ -395,12 +397,19 @@ def check(
     state that leads to the one they are in now.
     """
     faults: list[Fault] = []
-    held: Book | None = book if isinstance(book, Book) else collect(faults, lambda: read_book(book)) if book is not None else None
+    # An earlier book is compared account by account, for which both are read whole.
+    files = [] if book is None or isinstance(book, Book) or since is not None else parts_of(book)
+    held: Book | None = book if isinstance(book, Book) else None
+    if book is not None and held is None and not files:
+        held = collect(faults, lambda: read_book(book))  # type: ignore[arg-type]
     read, found = read_scenarios(scenarios)
     faults += found
     observed = market_of(held or book, market, faults) if book is not None or market is not None else None
     allowed: Limits | None = collect(faults, lambda: read_limits(limits))
-    if held is not None and observed is not None:
+    if files:
+        tried, place = read if scenarios else [read_scenario("baseline")], str(book)
+        held, _ = collect(faults, lambda: read_in_parts(place, files, observed, tried, allowed, faults)) or (None, [])
+    elif held is not None and observed is not None:
         resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
     if held is not None and since is not None:
         before: Book | None = since if isinstance(since, Book) else collect(faults, lambda: read_book(since))
@@ -412,11 +421,13 @@ def check(
         said.insert(0, f"market {observed.title!r}: {observed.market.index}, {observed.market.volatility_pct:g}% a year")
     if held is None or allowed is None:
         return Checked(said, [], None)
-    sizes = ", ".join(f"{len(held.tables[t])} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
+    noted = None if held.sums is None else held.sums["noted"]
+    size = book_facts(held) | {"platforms": len(held.tables["platforms"])}
+    sizes = ", ".join(f"{size[t]} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
     stands = standing(held, line_available(held.tables["platforms"], held.as_of), allowed)
     findings = lines_of(stands)
     lights = [light for light, _ in findings]
-    said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables)]
+    said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables, noted)]
     said.append(f"limits {allowed.title!r}: {lights.count('red')} red, {lights.count('amber')} amber")
     return Checked(said, findings, stands)
 

@@ -349,7 +349,7 @@ def loan_sums(book: Book, limits: Limits) -> dict[str, dict[str, Any]]:
     return {str(name): Loans(book, name, collateral, limits).sums() for name in book.tables["platforms"]["platform_id"]}
 
 
-def lenders(book: Book, lines: list[int], limits: Limits, sums: dict[str, dict[str, Any]] | None = None) -> list[Lender]:
-    """Every platform of a book; ``lines`` is what each can draw at once, 厘, ``sums`` are those of a book in parts."""
-    sums = loan_sums(book, limits) if sums is None else sums
+def lenders(book: Book, lines: list[int], limits: Limits) -> list[Lender]:
+    """Every platform of a book; ``lines`` is what each can draw at once, 厘."""
+    sums = loan_sums(book, limits) if book.sums is None else book.sums["loans"]
     return [Lender(book, at, lines[at], sums[str(name)], limits) for at, name in enumerate(book.tables["platforms"]["platform_id"])]

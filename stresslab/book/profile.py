@@ -25,11 +25,11 @@ def size_of(book: Book) -> dict[str, int]:
     return {"accounts": len(t["accounts"]), "accounts_with_debt": indebted, "positions": len(t["positions"])}
 
 
-def book_facts(book: Book, size: dict[str, int] | None = None) -> dict[str, Any]:
-    """Title, date and size of a book; ``size`` is that of a book whose accounts are in parts (:func:`size_of`)."""
+def book_facts(book: Book) -> dict[str, Any]:
+    """Title, date and size of a book."""
     return {
         "title": book.title, "as_of": str(book.as_of), "currency": book.currency, "synthetic": book.synthetic,
-        **(size_of(book) if size is None else size), "instruments": len(book.tables["instruments"]),
+        **(size_of(book) if book.sums is None else book.sums["size"]), "instruments": len(book.tables["instruments"]),
     }
 
 
@@ -50,12 +50,9 @@ def profile_sums(book: Book) -> dict[str, dict[str, Any]]:
     return found
 
 
-def platform_facts(book: Book, lines: list[int], sums: dict[str, dict[str, Any]] | None = None) -> list[dict[str, Any]]:
-    """One dict per platform: balance sheet, funding mix, claims, concentration, leverage. ``lines`` is what each can draw.
-
-    ``sums`` are those of :func:`profile_sums` for a book whose accounts are in parts.
-    """
-    sums = profile_sums(book) if sums is None else sums
+def platform_facts(book: Book, lines: list[int]) -> list[dict[str, Any]]:
+    """One dict per platform: balance sheet, funding mix, claims, concentration, leverage. ``lines`` is what each can draw."""
+    sums = profile_sums(book) if book.sums is None else book.sums["profile"]
     return [_platform(book, at, lines[at], sums[str(name)]) for at, name in enumerate(book.tables["platforms"]["platform_id"])]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stresslab.book.files import Book
-from stresslab.book.liquidity import Lender, lenders, loan_sums, platform_liquidity
+from stresslab.book.liquidity import Lender, lenders, platform_liquidity
 from stresslab.book.suitability import account_findings, finding_sums
 from stresslab.limits import Limits, judge
 from stresslab.market.rules import selling_cost_bp
@@ -16,21 +16,13 @@ CONTRACTS = 3
 OWN_MONEY = 100_000_000
 
 
-def standing_sums(book: Book, limits: Limits) -> dict[str, Any]:
-    """What the accounts of a book, or of a part of it, add to what the limits say: integers that add up over parts."""
-    return {"loans": loan_sums(book, limits), "findings": finding_sums(book, limits)}
-
-
-def standing(book: Book, lines: list[int], limits: Limits, sums: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Everything that the limits say of a book, in the types of JSON: limits, findings and facts of each platform.
-
-    ``sums`` are those of :func:`standing_sums` for a book whose accounts are in parts.
-    """
+def standing(book: Book, lines: list[int], limits: Limits) -> dict[str, Any]:
+    """Everything that the limits say of a book, in the types of JSON: limits, findings and facts of each platform."""
     assumed = limits.assumptions.model_dump(mode="json")
-    sums = standing_sums(book, limits) if sums is None else sums
+    found = finding_sums(book, limits) if book.sums is None else book.sums["findings"]
     platforms = []
-    for lender in lenders(book, lines, limits, sums["loans"]):
-        accounts = account_findings(sums["findings"][lender.platform_id])
+    for lender in lenders(book, lines, limits):
+        accounts = account_findings(found[lender.platform_id])
         facts, figures = platform_liquidity(lender)
         platforms.append({
             "platform_id": lender.platform_id, "limits": judge(limits, figures), "accounts": accounts, "facts": facts,
