@@ -42,7 +42,7 @@ class Inputs:
 #: The values that an option may have.
 _OPTIONS = {
     "paths": (1, 10_000_000), "seed": (0, 2**63 - 1), "block_paths": (1, 10_000_000), "workers": (0, 1024), "parts": (0, 4096),
-    "accounts": (10, 10_000_000),
+    "accounts": (10, 10_000_000), "partitions": (0, 10_000),
 }
 
 

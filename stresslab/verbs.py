@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from stresslab import engine, episodes, farm, kernels, record
 from stresslab.book import Book, demo_book, notes, read_book, write_book
+from stresslab.book.in_parts import write_demo
 from stresslab.book.life import transitions
 from stresslab.book.parted import parts_of
 from stresslab.book.profile import book_facts, platform_facts
@@ -461,15 +462,24 @@ def look_through(book: Book | Path | str, *, rules: Path | str | None = None) ->
     return through(held, rules=chosen)
 
 
-def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
-    """Write the demo book with its market as CSV and TOML into an empty folder, to edit."""
-    folder, faults = Path(folder), option_faults(accounts=accounts, seed=seed)
+def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1, partitions: int = 0) -> Book:
+    """Write the demo book with its market as CSV and TOML into an empty folder, to edit.
+
+    With ``partitions`` accounts and positions are Parquet in so many parts, none of which is held with another in memory, and the
+    book that is returned has neither; such a book has three platforms for each 300,000 accounts.
+    """
+    folder, faults = Path(folder), option_faults(accounts=accounts, seed=seed, partitions=partitions)
+    if partitions and not faults and accounts < 10 * partitions:
+        faults.append(Fault("options", "a part has at least 10 accounts", "give fewer", None, "partitions", str(partitions)))
     if faults:
         raise InputError(faults)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError([Fault(str(folder), "this folder is not empty", "give a new one")])
-    book = demo_book(accounts, seed)
-    write_book(book, folder)
+    if partitions:
+        book = write_demo(folder, accounts, partitions, seed)
+    else:
+        book = demo_book(accounts, seed)
+        write_book(book, folder)
     write_market(shipped_market(), folder / "market.toml")
     return book
 

@@ -35,6 +35,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
     accounts: Annotated[int, typer.Option("--accounts", help="Number of accounts.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the synthetic book.")] = 1,
+    partitions: Annotated[int, typer.Option("--partitions", help="Accounts as Parquet in so many parts; 0: CSV.")] = 0,
 ) -> None:
     """Write the demo book as CSV, to edit.
 
@@ -42,7 +43,7 @@ def init(
     """
     from stresslab import verbs
 
-    book = verbs.init(folder, accounts=accounts, seed=seed)
+    book = verbs.init(folder, accounts=accounts, seed=seed, partitions=partitions)
     with results():
         print(f"{folder}: {book.title}; edit the tables, then stresslab check {folder}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stresslab.book.checks import IN_PARTS
+from stresslab.book.demo import demo_parts
 from stresslab.book.files import Book, write_book
 from stresslab.glossary import BP_PER_PERCENT, INPUTS, LI_PER_YUAN, Column
 
@@ -32,10 +34,18 @@ def write_in_parts(book: Book, folder: Path, parts: int) -> None:
     write_rest(book, folder)
 
 
+def write_demo(folder: Path, accounts: int, parts: int, seed: int) -> Book:
+    """Write a demo book of any size part by part, none of which is kept; returns what stands beside the accounts."""
+    for number, piece in enumerate(demo_parts(accounts, parts, seed)):
+        if isinstance(piece, Book):
+            write_rest(piece, folder)
+            return piece
+        write_part(folder, number, *piece)
+    raise AssertionError("the last piece of a demo book is what stands beside its accounts")
+
+
 def write_rest(book: Book, folder: Path) -> None:
     """Everything of a book but accounts and positions."""
-    from dataclasses import replace
-
     write_book(replace(book, tables={n: f for n, f in book.tables.items() if n not in IN_PARTS}), folder)
 
 
