@@ -650,13 +650,13 @@ def _run_blocks(
         if held is None:
             waiting.append(task)
         else:
-            found[task[0]].append(engine.unpack(task[1], task[2], held))
+            engine.fold(found[task[0]], engine.unpack(task[1], task[2], held))
     finished = len(resolved) * paths - sum(stop - start for _, start, stop in waiting)
 
     def done(task: farm.Task, block: engine.Block) -> None:
         nonlocal finished
         folder.save_block(resolved[task[0]].scenario, task[1], task[2], engine.pack(block))
-        found[task[0]].append(block)
+        engine.fold(found[task[0]], block)
         finished += task[2] - task[1]
         if progress is not None:
             progress(finished, len(resolved) * paths)
