@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,27 @@ BLOCK_PATHS = 25
 def plan_blocks(scenarios: int, paths: int, block_paths: int = BLOCK_PATHS) -> list[Task]:
     """The tasks of a run: blocks of consecutive paths, scenario by scenario."""
     return [(s, start, min(start + block_paths, paths)) for s in range(scenarios) for start in range(0, paths, block_paths)]
+
+
+@dataclass
+class Spread:
+    """Where workers find the book, what they may use of memory, who hears how the work is cut, and what was said."""
+
+    share: str | None = None
+    memory_gib: float | None = None
+    say: Callable[[str], None] = lambda text: None
+    cut: dict[str, Any] = field(default_factory=dict)
+
+    def options(self, out: Path, scheduler: str | None) -> dict[str, Any]:
+        """For :func:`farm.run_tasks`."""
+        share = self.share if self.share is not None or scheduler is None else str(out.resolve() / "resolved")
+        return {"share": share, "memory": None if self.memory_gib is None else round(self.memory_gib * 2**30), "say": self._hear}
+
+    def _hear(self, cut: Any, how: str) -> None:
+        told = cut.told() | {"book": how}
+        if told != self.cut:
+            self.say(f"{cut.why}; {how}")
+        self.cut = told
 
 
 def run_tasks(

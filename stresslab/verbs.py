@@ -14,12 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stresslab import engine, episodes, farm, kernels, record
-from stresslab.book import Book, demo_book, notes, read_book, write_book
+from stresslab.book import Book, demo_book, read_book, write_book
 from stresslab.book.in_parts import write_demo
-from stresslab.book.life import transitions
-from stresslab.book.parted import parts_of
 from stresslab.book.profile import book_facts, platform_facts
-from stresslab.book.standing import lines_of, standing
+from stresslab.book.standing import standing
 from stresslab.contract import FALLS
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.inputs import (
@@ -28,21 +26,19 @@ from stresslab.inputs import (
     book_again,
     collect,
     market_again,
-    market_of,
     option_faults,
     place_of,
     place_of_market,
-    read_in_parts,
     read_inputs,
     resolve_all,
 )
-from stresslab.limits import Limits, read_limits
+from stresslab.limits import read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.pool import LookThrough, Rules, read_rules
 from stresslab.pool import look_through as through
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.sampling import Sampling, sampling_faults
-from stresslab.scenario import Scenario, read_scenario, read_scenarios
+from stresslab.scenario import Scenario
 from stresslab.scenario import resolved as resolved_scenario
 
 if TYPE_CHECKING:
@@ -130,12 +126,17 @@ def run(
     tail_platform: str | None = None,
     tail_target_error: str = "10%",
     tail_paths: int = 100_000,
+    share: str | None = None,
+    memory_gib: float | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Run scenarios on a book and write the run's folder; a killed run goes on where it stopped.
 
     ``market`` is by default the book's own ``market.toml``. ``workers`` > 0 starts local processes,
     ``scheduler`` uses a Dask cluster, by default threads of this process do the work. ``parts`` > 0 cuts the book by accounts,
-    so that each worker holds some of them. None of these changes a byte.
+    so that each worker holds some of them; with 0 that is done only if the book does not fit into the memory of a worker, by default
+    what there is, else ``memory_gib``. ``share`` is a folder or URL in which the workers of a cluster find the resolved book, by default
+    the run's own folder. None of these changes a byte; how the work was cut, and why, stands in the record, and ``say`` hears it.
 
     ``sampling`` says how paths are drawn: ``plain`` (each by itself), ``antithetic`` (in mirrored pairs) or ``sobol`` (16 sets of evenly
     spread points, so 16 × 2^k paths); errors and intervals follow it (M-64).
@@ -152,14 +153,14 @@ def run(
     request = read_request(tail, tail_platform, tail_target_error, tail_paths, faults)
     return _run(
         book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress, request,
-        faults, sampling)
+        faults, sampling, farm.Spread(share, memory_gib, say))
 
 
 def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
     out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
     limits: Path | None, progress: Progress | None, request: Request | None = None, faults: Sequence[Fault] = (),
-    sampling: str = Sampling.PLAIN,
+    sampling: str = Sampling.PLAIN, crew: farm.Spread | None = None,
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
@@ -173,12 +174,15 @@ def _run(
         plan["tail"] = request.plan()
     seconds = {"inputs": time.perf_counter() - clock}
     folder = record.RunFolder(out)
-    run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
+    crew = farm.Spread() if crew is None else crew
+    options = crew.options(out, scheduler) | {"workers": workers, "scheduler": scheduler, "parts": parts}
+    run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, progress, options)
     ask_tail = None if request is None else partial(_ask_tail, folder, request, given.resolved, seed, workers, scheduler)
     with folder.taken(plan) as finished:
         if not finished:
             described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
-            record.write_json(folder.path / record.RECORD, described | {"machine": record.machine(started, seconds, whence)})
+            machine = record.machine(started, seconds, whence) | ({"cut": crew.cut} if crew.cut else {})
+            record.write_json(folder.path / record.RECORD, described | {"machine": machine})
             folder.drop_blocks()
     return Run(folder.path)
 
@@ -370,67 +374,6 @@ def outcomes_of(
         if (place := places[at]) is not None:
             record.write_table(place, tables[at])
     return [table.to_pandas() for table in tables]
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What is known of sound inputs: notes for a careful reader, and how the book stands against its limits."""
-
-    notes: list[str]
-    #: (light, sentence) of every limit that is amber or red.
-    findings: list[tuple[str, str]]
-    #: Everything that the limits say, in the types of JSON; None without a book.
-    standing: dict[str, Any] | None
-
-    @property
-    def lines(self) -> list[str]:
-        """Notes and findings, one line each."""
-        return [*self.notes, *(f"{light}: {text}" for light, text in self.findings)]
-
-
-def check(
-    book: Book | Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None, *,
-    limits: Path | str | None = None, since: Book | Path | str | None = None,
-) -> Checked:
-    """What a careful reader should know about sound inputs; raises :class:`InputError` with every fault of unsound ones.
-
-    ``limits`` is a limits file, by default the provisional one; ``since`` an earlier book, whose contracts must be in a
-    state that leads to the one they are in now.
-    """
-    faults: list[Fault] = []
-    # An earlier book is compared account by account, for which both are read whole.
-    files = [] if book is None or isinstance(book, Book) or since is not None else parts_of(book)
-    held: Book | None = book if isinstance(book, Book) else None
-    if book is not None and held is None and not files:
-        held = collect(faults, lambda: read_book(book))  # type: ignore[arg-type]
-    read, found = read_scenarios(scenarios)
-    faults += found
-    observed = market_of(held or book, market, faults) if book is not None or market is not None else None
-    allowed: Limits | None = collect(faults, lambda: read_limits(limits))
-    if files:
-        tried, place = read if scenarios else [read_scenario("baseline")], str(book)
-        held, _ = collect(faults, lambda: read_in_parts(place, files, observed, tried, allowed, faults)) or (None, [])
-    elif held is not None and observed is not None:
-        resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
-    if held is not None and since is not None:
-        before: Book | None = since if isinstance(since, Book) else collect(faults, lambda: read_book(since))
-        faults += transitions(before, held) if before is not None else []
-    if faults:
-        raise InputError(faults)
-    said = [f"scenario {s.id}: {s.title} / {s.title_zh}, {s.days} trading days" for s in read]
-    if observed is not None:
-        said.insert(0, f"market {observed.title!r}: {observed.market.index}, {observed.market.volatility_pct:g}% a year")
-    if held is None or allowed is None:
-        return Checked(said, [], None)
-    noted = None if held.sums is None else held.sums["noted"]
-    size = book_facts(held) | {"platforms": len(held.tables["platforms"])}
-    sizes = ", ".join(f"{size[t]} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
-    stands = standing(held, line_available(held.tables["platforms"], held.as_of), allowed)
-    findings = lines_of(stands)
-    lights = [light for light, _ in findings]
-    said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables, noted)]
-    said.append(f"limits {allowed.title!r}: {lights.count('red')} red, {lights.count('amber')} amber")
-    return Checked(said, findings, stands)
 
 
 def terms(
@@ -640,8 +583,8 @@ def _describe(plan: dict[str, Any], given: Inputs) -> dict[str, Any]:
 
 
 def _run_blocks(
-    folder: record.RunFolder, resolved: list[Resolved], seed: int, paths: int, block_paths: int,
-    workers: int, scheduler: str | None, parts: int, progress: Progress | None,
+    folder: record.RunFolder, resolved: list[Resolved], seed: int, paths: int, block_paths: int, progress: Progress | None,
+    options: dict[str, Any],
 ) -> list[list[engine.Block]]:
     found: list[list[engine.Block]] = [[] for _ in resolved]
     waiting: list[farm.Task] = []
@@ -663,7 +606,7 @@ def _run_blocks(
 
     if progress is not None:
         progress(finished, len(resolved) * paths)
-    farm.run_tasks(resolved, seed, waiting, done, workers=workers, scheduler=scheduler, parts=parts)
+    farm.run_tasks(resolved, seed, waiting, done, **options)
     return found
 
 

@@ -64,13 +64,13 @@ def check(
 
     Example: stresslab check my-book --scenario crash-40 --limits my-limits.toml --fail-on limit
     """
-    from stresslab import verbs
+    from stresslab import checking
     from stresslab.faults import Fault, InputError
 
     if book is None and not scenario and market is None:
         raise InputError([Fault("options", "there is nothing to check", "give a book's folder, --scenario or --market")])
     try:
-        said = verbs.check(book, scenario or [], market, limits=limits, since=since)
+        said = checking.check(book, scenario or [], market, limits=limits, since=since)
     except InputError as error:
         if as_json:
             with results():
