@@ -180,8 +180,11 @@ class PartedBook:
         places = {n: (self.reader.rows[n], row_order(n, f)) for n, f in self.rest.items()}
         tables = {n: accounts if n == "accounts" else rest[n] for n in INPUTS if n in rest or n == "accounts"}
         sums["noted"] = added(sums["noted"], noted(rest))
-        book = Book(
-            head["title"], head["as_of"], head["currency"], head["synthetic"], tables, self.reader.digests, self.folder, places, sums)
+        # The files in the order in which a book is read whole: table by table, the parts of a table by name.
+        read, tops = self.reader.digests, ["book.toml", *INPUTS]
+        files = sorted(read, key=lambda f: (tops.index(f if f in tops else f.partition("/")[0].partition(".")[0]), f))
+        digests = {f: read[f] for f in files}
+        book = Book(head["title"], head["as_of"], head["currency"], head["synthetic"], tables, digests, self.folder, places, sums)
         return replace(book, said=digest.of(book))
 
 
