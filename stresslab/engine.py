@@ -113,7 +113,8 @@ def fold(blocks: list[Block], block: Block) -> None:
             sums = getattr(blocks[0], part)
             for name, more in getattr(block, part).items():
                 sums[name] = sums[name] + more
-        block = replace(block, accounts={}, instruments={})
+    block = replace(block, accounts={}, instruments={}) if blocks else replace(
+        block, accounts=dict(block.accounts), instruments=dict(block.instruments))
     blocks.append(block)
 
 

@@ -123,7 +123,7 @@ def _placed(client: Any, resolved: Resolved, share: str | None) -> Iterator[Any]
     place = f"{own or str(share).rstrip('/')}/{resolved.scenario}.arrays"
     try:
         held = hold(resolved, place)
-        if all(client.run(can_open, held).values()):
+        if all(client.run(can_open, held, on_error="ignore").values()):
             yield held
         else:
             yield client.scatter(resolved, broadcast=True, hash=False)

@@ -37,7 +37,7 @@ class Held:
     head: bytes  # everything but the large arrays
     spans: tuple[tuple[int, int], ...]  # of each array in the file: where it begins, and its bytes
     size: int
-    digest: str
+    digest: str  # of the head and the file
 
 
 class _Pickler(pickle.Pickler):
@@ -65,7 +65,7 @@ def hold(resolved: Resolved, place: str) -> Held:
         size = buffer.raw().nbytes
         spans.append((at, size))
         at += -(-size // LINE) * LINE
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(head.getvalue())
 
     def write(stream: BinaryIO) -> None:
         for buffer, (_, size) in zip(buffers, spans, strict=True):
@@ -116,7 +116,9 @@ def _read(held: Held) -> Resolved:
     with _local(held.place) as file:
         # Pages are shared with all processes of the machine; one that is written to becomes this process's own.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if held.size else b""
-    if len(data) != held.size or hashlib.sha256(data).hexdigest() != held.digest:
+    digest = hashlib.sha256(held.head)
+    digest.update(data)
+    if len(data) != held.size or digest.hexdigest() != held.digest:
         raise ValueError(f"{held.place} is not the file that was written for this run")
     view = memoryview(data)
     found: Resolved = pickle.loads(held.head, buffers=[view[at : at + size] for at, size in held.spans])
