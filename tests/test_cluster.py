@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,26 +44,32 @@ class Cluster:
     """A scheduler and its workers."""
 
     def __init__(self, folder: Path, *options: str, **env: str) -> None:
-        self.folder, self.options, self.workers = folder, options, list[subprocess.Popen[bytes]]()
+        self.folder, self.workers, self.spaces = folder, list[subprocess.Popen[bytes]](), self.spaces_of(options)
+        self.options = options = tuple(o for o in options if not o.startswith("space="))
         self.env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **env}
-        host = () if any(o == "--host" for o in options) else ("--host", "127.0.0.1")
-        self.all = [self._start("scheduler", *host, "--port", "0", "--no-dashboard", "--scheduler-file", str(folder / "at.json"), *options)]
+        where = ("--host", self.spaces[0][1], "--port", "0", "--scheduler-file", str(folder / "at.json"))
+        self.all = [self._start("scheduler", *where, "--no-dashboard", *options)]
         while not (folder / "at.json").exists():
             assert self.all[0].poll() is None, (folder / "scheduler.log").read_text()
             time.sleep(0.05)
-        import json
-
         self.address = json.loads((folder / "at.json").read_text())["address"]
+
+    def spaces_of(self, options: tuple[str, ...]) -> list[tuple[str, str]]:
+        """The network namespaces of scheduler and workers, each with its address; none is the machine's own."""
+        return [(o.split("=")[1], o.split("=")[2]) for o in options if o.startswith("space=")] or [("", "127.0.0.1")]
 
     def _start(self, what: str, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{what}.log").open("ab") as log:
-            command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *words]
+            space = self.spaces[(len(self.workers) + 1) % len(self.spaces) if what == "worker" else 0][0]
+            within = ["ip", "netns", "exec", space] if space else []
+            command = [*within, sys.executable, "-m", f"distributed.cli.dask_{what}", *words]
             return subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log)
 
     def join(self) -> subprocess.Popen[bytes]:
         """One more worker, without a nanny who would start it again."""
         tls = [o for o in self.options if o not in ("--protocol", "tls")]
-        worker = self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", *tls)
+        host = self.spaces[(len(self.workers) + 1) % len(self.spaces)][1]
+        worker = self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", host, *tls)
         self.all.append(worker)
         self.workers.append(worker)
         return worker
@@ -255,6 +263,43 @@ def test_a_run_that_does_not_fit_by_paths_gives_the_same_bytes_by_accounts(book:
     run = start(book, tmp_path / "tight", memory_gib=free)
     assert files_of(run) == files_of(start(book, tmp_path / "wide"))
     assert run.record["machine"]["cut"]["by"] == ("accounts" if threads > 1 else "paths")
+
+
+@pytest.fixture
+def spaces() -> Iterator[list[str]]:
+    """Three network namespaces on a bridge, as options of a cluster; needs the right to make them."""
+    bridge, mine = f"slb{os.getpid()}", [f"sl{os.getpid()}x{k}" for k in range(3)]
+
+    def ip(*words: str) -> bool:
+        return subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
+
+    made = [ip("link", "add", bridge, "type", "bridge"), ip("addr", "add", "10.77.31.254/24", "dev", bridge)]
+    made.append(ip("link", "set", bridge, "up"))
+    for k, name in enumerate(mine, start=1):
+        made += [
+            ip("netns", "add", name), ip("link", "add", f"{bridge}{k}", "type", "veth", "peer", "name", "eth0", "netns", name),
+            ip("link", "set", f"{bridge}{k}", "master", bridge, "up"), ip("-n", name, "addr", "add", f"10.77.31.{k}/24", "dev", "eth0"),
+            ip("-n", name, "link", "set", "eth0", "up"), ip("-n", name, "link", "set", "lo", "up")]
+    if all(made):
+        yield [f"space={name}=10.77.31.{k}" for k, name in enumerate(mine, start=1)]
+    for name in mine:
+        ip("netns", "del", name)
+    ip("link", "del", bridge)
+    if not all(made):
+        pytest.skip("network namespaces may not be made here")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs iproute2")
+def test_scheduler_and_workers_in_network_namespaces(
+    book: sl.Book, tmp_path: Path, cluster: Callable[..., Cluster], spaces: list[str]
+) -> None:
+    held = cluster(2, *spaces)
+    assert "10.77.31.1:" in held.address
+    await_workers(held.address, 2)
+    run = start(book, tmp_path / "run", scheduler=held.address)
+    assert run.record["machine"]["cut"]["book"].startswith("each worker opens /")
+    assert files_of(run) == files_of(start(book, tmp_path / "threads"))
 
 
 # --- certificates and S3 ------------------------------------------------------------------------------------------------
