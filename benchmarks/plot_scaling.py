@@ -28,11 +28,13 @@ def main(lines: Path, picture: Path) -> None:
     for what, style in (("accounts", "-o"), ("instruments", "-s"), ("days", "-^")):
         mine = of(rows, what)
         base = mine[0][what]
-        left.plot([r[what] / base for r in mine], [r["cpu_ms_per_path"] for r in mine], style, label=f"{what} (from {base:,})", markersize=4)
+        times = [r["cpu_ms_per_path"] for r in mine]
+        left.plot([r[what] / base for r in mine], times, style, label=f"{what} (from {base:,})", markersize=4)
     left.set(xscale="log", yscale="log", xlabel="times as many", ylabel="ms a path, one thread", title="Cost of a path, fall of 20%")
     for size in sorted({r["block_paths"] for r in of(rows, "simulated")}):
         mine = [r for r in of(rows, "simulated") if r["block_paths"] == size]
-        right.plot([r["workers"] for r in mine], [r["paths_per_second"] for r in mine], "-o", label=f"simulated, blocks of {size}", markersize=3)
+        speeds = [r["paths_per_second"] for r in mine]
+        right.plot([r["workers"] for r in mine], speeds, "-o", label=f"simulated, blocks of {size}", markersize=3)
     made = of(rows, "workers")
     right.plot([r["workers"] for r in made], [r["paths_per_second"] for r in made], "k*", label="measured", markersize=9)
     first = of(rows, "simulated")[0]

@@ -171,7 +171,7 @@ def demo_parts(accounts: int, parts: int, seed: int) -> Iterator[tuple[pd.DataFr
     others = [r[3].assign(segregated=False, related_party=False, notice_days=0) for r in rows[len(_STYLES):]]
     custody = {s.platform_id: s.segregated > 0 for s in _STYLES}
     yield Book(f"Demo book, synthetic: {len(rows)} platforms, {accounts:,} accounts", AS_OF, "CNY", True, {
-        "instruments": _with_shares(dice, instruments),
+        "instruments": _bounded(_with_shares(dice, instruments)),
         "platforms": pd.DataFrame([r[1] for r in rows]).sort_values("platform_id", ignore_index=True),
         "claims": owed,
         "funding": pd.concat([with_funders(first_three), *others], ignore_index=True),
@@ -179,6 +179,11 @@ def demo_parts(accounts: int, parts: int, seed: int) -> Iterator[tuple[pd.DataFr
         "exposures": exposures(loans),
         "answers": answers(AS_OF),
     })
+
+
+def _bounded(stocks: pd.DataFrame) -> pd.DataFrame:
+    """Instruments of a book of millions, with no more shares than a reader takes (M-2)."""
+    return stocks.assign(**{c: np.minimum(stocks[c].to_numpy(np.int64), 2**40 - 1) for c in ("float_shares", "total_shares")})
 
 
 def _styles(triple: int) -> list[_Style]:
