@@ -29,6 +29,8 @@ Task = tuple[int, int, int]
 Done = Callable[[Task, Block], None]
 
 BLOCK_PATHS = 25
+#: A process is thought to have so many bytes at least, whatever the machine says; one that has less can say so with ``memory``.
+LEAST = 2**30
 
 
 def plan_blocks(scenarios: int, paths: int, block_paths: int = BLOCK_PATHS) -> list[Task]:
@@ -74,7 +76,7 @@ def run_tasks(
     if not tasks:
         return
     if scheduler is None and workers == 0:
-        found = choose(resolved, Crew(1, os.cpu_count() or 1, memory or _memory()), parts)
+        found = choose(resolved, Crew(1, os.cpu_count() or 1, memory or max(_memory(), LEAST)), parts)
         say(found, "in this process")
         if found.parts:
             _run_parts(resolved, seed, tasks, done, found, None, [])
@@ -112,14 +114,15 @@ def _crew(client: Any, scheduler: str | None, memory: int | None) -> Crew:
         raise InputError([Fault("options", rule, "start some with `dask worker ADDRESS`", None, "scheduler", scheduler)])
     threads = max(w["nthreads"] for w in found)
     if scheduler is None:
-        return Crew(len(found), threads, memory or _memory() // len(found), shared=True)
-    return Crew(len(found), threads, memory or min(w["memory_limit"] or _memory() for w in found))
+        return Crew(len(found), threads, memory or max(_memory() // len(found), LEAST), shared=True)
+    return Crew(len(found), threads, memory or max(min(w["memory_limit"] or _memory() for w in found), LEAST))
 
 
 @contextmanager
 def _placed(client: Any, resolved: Resolved, share: str | None) -> Iterator[Any]:
     """A scenario where workers find it: a file that they all can open, else a future of what was sent to them."""
     own = tempfile.mkdtemp(prefix="stresslab-") if share is None else None
+    new = own is None and "://" not in str(share) and not Path(str(share)).exists()
     place = f"{own or str(share).rstrip('/')}/{resolved.scenario}.arrays"
     try:
         held = hold(resolved, place)
@@ -136,6 +139,8 @@ def _placed(client: Any, resolved: Resolved, share: str | None) -> Iterator[Any]
             fsspec.core.url_to_fs(place)[0].rm_file(place)
         else:
             Path(place).unlink(missing_ok=True)
+            if new:
+                shutil.rmtree(str(share), ignore_errors=True)
 
 
 def _there(held: Any) -> Resolved:
@@ -200,7 +205,9 @@ def _run_distributed(client: Any, held: Any, seed: int, tasks: Sequence[Task], d
 
 
 @contextmanager
-def crew(shared: Resolved, workers: int = 0, scheduler: str | None = None) -> Iterator[Callable[..., list[Any]]]:
+def crew(
+    shared: Resolved, workers: int = 0, scheduler: str | None = None, share: str | None = None
+) -> Iterator[Callable[..., list[Any]]]:
     """Workers that hold one scenario: ``ask(function, [arguments, …])`` calls function(scenario, *arguments) for each.
 
     Answers come in the order of the arguments, so that the number of workers changes no byte.
@@ -220,7 +227,7 @@ def crew(shared: Resolved, workers: int = 0, scheduler: str | None = None) -> It
 
         yield here
         return
-    with _cluster(workers, scheduler) as client, _placed(client, shared, None) as held:
+    with _cluster(workers, scheduler) as client, _placed(client, shared, share) as held:
 
         def there(function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
             answers: list[Any] = client.gather([client.submit(_asked, function, held, *item, pure=False) for item in items])

@@ -177,7 +177,7 @@ def _run(
     crew = farm.Spread() if crew is None else crew
     options = crew.options(out, scheduler) | {"workers": workers, "scheduler": scheduler, "parts": parts}
     run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, progress, options)
-    ask_tail = None if request is None else partial(_ask_tail, folder, request, given.resolved, seed, workers, scheduler)
+    ask_tail = None if request is None else partial(_ask_tail, folder, request, given.resolved, seed, options)
     with folder.taken(plan) as finished:
         if not finished:
             described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
@@ -611,14 +611,14 @@ def _run_blocks(
 
 
 def _ask_tail(
-    folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, workers: int, scheduler: str | None
+    folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, options: dict[str, Any]
 ) -> None:
     """The rare events of all scenarios; their tables are those of no other run."""
     from stresslab.tail import Search, paths_table, tail_table
 
     asked = []
     for one in resolved:
-        with farm.crew(one, workers, scheduler) as ask:
+        with farm.crew(one, options["workers"], options["scheduler"], options["share"]) as ask:
             asked += [(one.scenario, q, Search(q, ask, request.target, request.paths).answer()) for q in request.questions(one, seed)]
     record.write_table(folder.path / "tail.parquet", tail_table(asked))
     record.write_table(folder.path / "tail_paths.parquet", paths_table(asked))
