@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -348,3 +349,22 @@ def test_workers_open_a_book_in_s3(book: sl.Book, tmp_path: Path, cluster: Calla
         assert fsspec.filesystem("s3").ls("stresslab-test") == []
     finally:
         server.stop()
+
+
+# --- the simulation of many workers -------------------------------------------------------------------------------------
+
+
+def test_the_simulation_of_many_workers_keeps_its_bounds() -> None:
+    """(M-262, M-264) One worker takes its blocks one after the other; past W* = block / serial, what is serial alone counts."""
+    spec = importlib.util.spec_from_file_location("bench_scaling", ROOT / "benchmarks" / "bench_scaling.py")
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    assert bench.simulate([1.0], 0.0, 1, 50) == 50.0
+    assert bench.simulate([1.0], 0.0, 10, 95) == 10.0
+    assert bench.simulate([1.0], 0.01, 1, 50) == pytest.approx(50, abs=0.1)
+    assert bench.simulate([1.0], 0.01, 50, 5_000) == pytest.approx(100, rel=0.05)
+    assert bench.simulate([1.0], 0.01, 400, 5_000) == pytest.approx(50, rel=0.05)
+    times = [bench.simulate([1.0, 1.5, 1.0, 0.5], 0.01, crew, 2_000) for crew in (1, 2, 8, 64, 512)]
+    assert times == sorted(times, reverse=True)
