@@ -140,6 +140,7 @@ def test_workers_that_join_and_are_killed_change_no_byte(book: sl.Book, tmp_path
     assert not (tmp_path / "run" / "resolved").exists()
 
 
+@pytest.mark.long
 def test_a_book_that_workers_cannot_open_is_sent(book: sl.Book, tmp_path: Path, crash: Resolved, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(farm, "can_open", _never)
     told: list[str] = []
@@ -258,12 +259,15 @@ def test_a_run_is_cut_by_paths_where_it_fits_and_else_by_accounts(crash: Resolve
         choose([crash], Crew(2, 1, memory((book + state + results) / 2 - 200)), 0)
 
 
-def test_a_run_that_does_not_fit_by_paths_gives_the_same_bytes_by_accounts(book: sl.Book, tmp_path: Path, crash: Resolved) -> None:
-    free = (book_bytes(crash) + 1.5 * (state_bytes(crash) + 40 * 120) + 400 * 2**20) / 0.8 / 2**30
-    threads = os.cpu_count() or 1
-    run = start(book, tmp_path / "tight", memory_gib=free)
-    assert files_of(run) == files_of(start(book, tmp_path / "wide"))
-    assert run.record["machine"]["cut"]["by"] == ("accounts" if threads > 1 else "paths")
+def test_a_run_that_does_not_fit_by_paths_gives_the_same_blocks_by_accounts(crash: Resolved, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    tight = int((book_bytes(crash) + 1.5 * (state_bytes(crash) + 40 * 120) + 400 * 2**20) / 0.8)
+    told: list[str] = []
+    found: list[engine.Block] = []
+    farm.run_tasks(
+        [crash], 3, [(0, 0, 3)], lambda task, block: found.append(block), memory=tight, say=lambda cut, how: told.append(cut.told()["by"]))
+    assert told == ["accounts"]
+    assert_same(found[0], engine.run_block(crash, 3, 0, 3))
 
 
 @pytest.fixture
