@@ -46,7 +46,7 @@ def main() -> None:
     """Print one JSON line per measurement."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true")
-    options.add_argument("--only", default="", help="sweeps,parts,workers: some of the measurements, with a comma between")
+    options.add_argument("--only", default="", help="some of sweeps,parts,workers,simulated")
     given = options.parse_args()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     place = {"commit": commit, "machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
@@ -54,13 +54,15 @@ def main() -> None:
     def tell(**figures: Any) -> None:
         print(json.dumps(figures | place), flush=True)
 
-    wanted = given.only.split(",") if given.only else ["sweeps", "parts", "workers"]
+    wanted = given.only.split(",") if given.only else ["sweeps", "parts", "workers", "simulated"]
     if "sweeps" in wanted:
         sweeps(tell, given.quick)
     if "parts" in wanted:
         by_accounts(tell, given.quick)
     if "workers" in wanted:
         workers(tell, given.quick)
+    if "simulated" in wanted:
+        costs(tell, given.quick)
 
 
 def scene(accounts: int, copies: int = 1, days: int = 60) -> Resolved:
@@ -151,7 +153,7 @@ def _nothing(held: Any, size: int) -> bytes:
 
 
 def workers(tell: Callable[..., None], quick: bool) -> None:
-    """One and two processes on the same minute of work, what a block costs beside it, and the simulation."""
+    """One and two processes on the same minute of work."""
     accounts, block_paths, minute = (5_000, 25, 4.0) if quick else (100_000, 25, 60.0)
     one = scene(accounts)
     engine.run_block(one, SEED, 0, 1)
@@ -183,6 +185,12 @@ def workers(tell: Callable[..., None], quick: bool) -> None:
             bench="scaling", sweep="workers", workers=crew, accounts=accounts, paths=count, blocks=len(tasks), seconds=round(end - at, 2),
             start_seconds=round(begun - at, 2), paths_per_second=round(count / (end - at), 2),
             client_ms_per_block=round(1000 * handled / len(tasks), 2), share_of_crew_times_one=round(took[1] / (crew * (end - at)), 3))
+
+
+def costs(tell: Callable[..., None], quick: bool) -> None:
+    """What a block costs beside its paths, and from that the simulation of many workers."""
+    accounts, block_paths = (5_000, 25) if quick else (100_000, 25)
+    one = scene(accounts)
     cost = beside(one, quick)
     book = capacity.book_bytes(one)
     with tempfile.TemporaryDirectory() as folder:
