@@ -30,7 +30,10 @@ that does not convert exactly is refused (M-1), and so is a value outside its ra
 ## A book
 
 A folder with `book.toml` and one file per table: `accounts.csv`, or `accounts.parquet`, or a folder
-`accounts/` of Parquet parts. CSV is UTF-8 with a header line; columns may stand in any order, rows
+`accounts/` of Parquet parts. If `accounts/` and `positions/` hold parts of the same names, each with accounts and their
+positions, and the ids of the parts lie apart (sort by account_id, then cut), `check` and `run` read such a
+book part by part in bounded memory; `stresslab init my-book --accounts 5000000 --partitions 64` writes one. CSV is UTF-8 with a
+header line; columns may stand in any order, rows
 too. Row order changes no result.
 
 `book.toml` has `title` (text), `as_of` (date), `currency` (CNY), and may have `synthetic` (true or

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stresslab.backtesting import backtest
     from stresslab.book import Book, demo_book, read_book
+    from stresslab.checking import check
     from stresslab.faults import Fault, InputError
     from stresslab.history import History, read_history
     from stresslab.ledger import Replay
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from stresslab.verbs import (
         Run,
         calibrate,
-        check,
         demo,
         episode,
         init,
@@ -48,7 +48,7 @@ _WHERE = {
     "Scenario": "scenario", "read_scenario": "scenario",
     "check_submission": "submission", "submit": "submission",
     "LookThrough": "pool", "look_through": "verbs",
-    "Run": "verbs", "calibrate": "verbs", "check": "verbs", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
+    "Run": "verbs", "calibrate": "verbs", "check": "checking", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
     "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
     "verify": "verifying", "runs": "listing", "sql": "querying", "write_report": "verbs",
 }

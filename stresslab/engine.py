@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,21 +74,57 @@ def run_block(resolved: Resolved, seed: int, start: int, stop: int) -> Block:
     return block
 
 
-def pack(block: Block) -> dict[str, NDArray[np.int64]]:
-    """A block as flat names and arrays, to be written to a file."""
-    return {f"{part}.{name}": array for part in _PARTS for name, array in getattr(block, part).items()}
+def pack(block: Block) -> dict[str, NDArray[Any]]:
+    """A block as flat names and arrays, to be sent or written to a file; of the accounts only those to which something happened."""
+    flat: dict[str, NDArray[Any]] = {
+        f"{part}.{name}": array for part in _PARTS if part != "accounts" for name, array in getattr(block, part).items()}
+    columns = block.accounts
+    some = np.logical_or.reduce([c != 0 for c in columns.values()])
+    touched = np.flatnonzero(some)
+    flat["touched.at"], flat["touched.size"] = narrow(touched), np.array([some.size])
+    return flat | {f"accounts.{name}": narrow(array[touched]) for name, array in columns.items()}
 
 
-def unpack(start: int, stop: int, arrays: dict[str, NDArray[np.int64]]) -> Block:
+def narrow(values: NDArray[np.int64]) -> NDArray[Any]:
+    """Whole numbers in the fewest bytes that hold them all."""
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    kinds = (np.uint8, np.uint16, np.uint32) if low >= 0 else (np.int32,)
+    return values.astype(next((k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max), np.int64))
+
+
+def unpack(start: int, stop: int, arrays: dict[str, NDArray[Any]]) -> Block:
     """The block that :func:`pack` made flat."""
     parts: dict[str, dict[str, NDArray[np.int64]]] = {part: {} for part in _PARTS}
+    touched = arrays["touched.at"].astype(np.int64)
     for name, array in arrays.items():
         part, _, column = name.partition(".")
-        parts[part][column] = array
+        if part == "accounts":
+            parts[part][column] = np.zeros(int(arrays["touched.size"][0]), np.int64)
+            parts[part][column][touched] = array
+        elif part != "touched":
+            parts[part][column] = array
     return Block(start, stop, **parts)
 
 
+def fold(blocks: list[Block], block: Block) -> None:
+    """One more block of a scenario; what is summed over paths is added up at once, so that memory holds it once."""
+    if blocks:
+        for part in ("accounts", "instruments"):
+            sums = getattr(blocks[0], part)
+            for name, more in getattr(block, part).items():
+                sums[name] = sums[name] + more
+    block = replace(block, accounts={}, instruments={}) if blocks else replace(
+        block, accounts=dict(block.accounts), instruments=dict(block.instruments))
+    blocks.append(block)
+
+
 _PARTS = ("outcomes", "days", "accounts", "instruments", "sectors")
+
+
+def group_of(facts: layout.Facts, most: int) -> int:
+    """How many paths are drawn together: at most so many, and no more than their prices have room for."""
+    days, stocks = int(facts.terms.calendar.size), int(facts.instrument.size)
+    return max(1, min(most, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
 
 
 class Runner:
@@ -101,7 +137,7 @@ class Runner:
         self.state = layout.new_state(facts)
         self.story, self.plain_story = layout.new_story(facts), layout.new_story(facts)
         days, stocks = facts.terms.calendar.size, facts.instrument.size
-        self.group = max(1, min(most, GROUP_BYTES // (days * stocks * 9 + layout.LANES * stocks * 4)))
+        self.group = group_of(facts, most)
         self.noise = noise.new_noise(days - 1, resolved.market.wanted.size - noise.LEAD_FACTORS, stocks)
         self.levels = returns.new_levels(resolved.market)
         self.sobol = SobolPaths(days - 1, resolved.market.wanted, seed) if resolved.sampling == Sampling.SOBOL else None
@@ -260,6 +296,7 @@ def _basket_ppm(prices: NDArray[np.int64], basket: NDArray[np.int64]) -> NDArray
 
 def tables(resolved: Resolved, blocks: list[Block]) -> dict[str, pa.Table]:
     """The output tables of one scenario from its blocks, whatever their sizes and order of arrival."""
+    summed = [b for b in blocks if b.accounts]
     blocks = sorted(blocks, key=lambda b: b.start)
     platforms, days = len(resolved.platform_ids), resolved.facts.terms.calendar.size - 1
     paths = sum(b.stop - b.start for b in blocks)
@@ -274,13 +311,13 @@ def tables(resolved: Resolved, blocks: list[Block]) -> dict[str, pa.Table]:
     by_day |= {c: np.concatenate([b.days[c] for b in blocks]).ravel() for c in blocks[0].days}
     home = np.array(resolved.platform_ids)[resolved.facts.account["platform"]]
     accounts: dict[str, Any] = {"account_id": resolved.account_ids, "platform_id": home, "paths": np.full(len(home), paths)}
-    accounts |= {c: np.sum([b.accounts[c] for b in blocks], axis=0) for c in blocks[0].accounts}
+    accounts |= {c: np.sum([b.accounts[c] for b in summed], axis=0) for c in summed[0].accounts}
     instruments: dict[str, Any] = {
         "instrument_id": np.tile(resolved.instrument_ids, days),
         "day": np.repeat(np.arange(1, days + 1), len(resolved.instrument_ids)),
         "paths": np.full(days * len(resolved.instrument_ids), paths),
     }
-    instruments |= {c: np.sum([b.instruments[c] for b in blocks], axis=0).ravel() for c in blocks[0].instruments}
+    instruments |= {c: np.sum([b.instruments[c] for b in summed], axis=0).ravel() for c in summed[0].instruments}
     names = len(resolved.sector_ids)
     sectors: dict[str, Any] = {"path": np.repeat(path_of, names), "sector": np.tile(resolved.sector_ids, paths)}
     sectors |= {c: np.concatenate([b.sectors[c] for b in blocks]).ravel() for c in blocks[0].sectors}

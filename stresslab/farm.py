@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from stresslab.engine import Block, run_block
-from stresslab.parts import Ask, Part, cut, run_block_in_parts
+from stresslab.capacity import Crew, Cut, choose
+from stresslab.engine import Block, pack, run_block, unpack
+from stresslab.faults import Fault, InputError
+from stresslab.held import Held, can_open, hold, opened
+from stresslab.parts import GROUP, Ask, Part, cut, edges, piece, run_block_in_parts
 from stresslab.resolve import Resolved
 
 #: (scenario's place in the list, first path, path after the last)
@@ -28,6 +35,8 @@ Task = tuple[int, int, int]
 Done = Callable[[Task, Block], None]
 
 BLOCK_PATHS = 25
+#: A process is thought to have so many bytes at least, whatever the machine says; one that has less can say so with ``memory``.
+LEAST = 2**30
 
 #: What a person at work may want to know; the command line shows it unless it is told to be quiet.
 SAID = logging.getLogger("stresslab")
@@ -38,22 +47,119 @@ def plan_blocks(scenarios: int, paths: int, block_paths: int = BLOCK_PATHS) -> l
     return [(s, start, min(start + block_paths, paths)) for s in range(scenarios) for start in range(0, paths, block_paths)]
 
 
+@dataclass
+class Spread:
+    """Where workers find the book, what they may use of memory, who hears how the work is cut, and what was said."""
+
+    share: str | None = None
+    memory_gib: float | None = None
+    say: Callable[[str], None] = lambda text: None
+    cut: dict[str, Any] = field(default_factory=dict)
+
+    def options(self, out: Path, scheduler: str | None) -> dict[str, Any]:
+        """For :func:`farm.run_tasks`."""
+        share = self.share if self.share is not None or scheduler is None else str(out.resolve() / "resolved")
+        return {"share": share, "memory": None if self.memory_gib is None else round(self.memory_gib * 2**30), "say": self._hear}
+
+    def _hear(self, cut: Any, how: str) -> None:
+        told = cut.told() | {"book": how}
+        if told != self.cut:
+            self.say(f"{cut.why}; {how}")
+        self.cut = told
+
+
 def run_tasks(
     resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, *, workers: int = 0, scheduler: str | None = None,
-    parts: int = 0,
+    parts: int = 0, share: str | None = None, memory: int | None = None, say: Callable[[Cut, str], None] = lambda cut, how: None,
 ) -> None:
     """Run tasks and hand each finished block to ``done`` as it comes.
 
     ``scheduler`` is the address of a running cluster; else ``workers`` > 0 starts so many local
     processes; else threads of this process do the work (kernels release the interpreter's lock). With ``parts`` > 0 the book
-    is cut by accounts into so many parts, each worker holds its own, and the paths go through all of them in step.
+    is cut by accounts into so many parts, each worker holds its own, and the paths go through all of them in step; with 0 it is
+    cut so only if it does not fit into the ``memory`` of a process otherwise (bytes; by default what there is).
+
+    Workers open the resolved book themselves, in the folder or at the URL ``share``; where they cannot, it is sent to them. ``say``
+    hears how the work is cut, and how workers come by the book.
     """
-    if parts > 0:
-        _run_parts(resolved, seed, tasks, done, parts, workers, scheduler)
-    elif scheduler is not None or workers > 0:
-        _run_distributed(resolved, seed, tasks, done, workers, scheduler)
-    else:
-        _run_threads(resolved, seed, tasks, done)
+    if not tasks:
+        return
+    if scheduler is None and workers == 0:
+        found = choose(resolved, Crew(1, os.cpu_count() or 1, memory or max(_memory(), LEAST)), parts)
+        say(found, "in this process")
+        if found.parts:
+            _run_parts(resolved, seed, tasks, done, found, None, [])
+        else:
+            _run_threads(resolved, seed, tasks, done)
+        return
+    with _cluster(workers, scheduler) as client:
+        found = choose(resolved, _crew(client, scheduler, memory), parts)
+        for s in sorted({t[0] for t in tasks}):
+            mine = [t for t in tasks if t[0] == s]
+            with _placed(client, resolved[s], share) as held:
+                say(found, _how(held))
+                if found.parts:
+                    _run_parts(resolved, seed, mine, done, found, client, [held])
+                else:
+                    _run_distributed(client, held, seed, mine, done)
+
+
+def _how(held: Any) -> str:
+    return f"each worker opens {held.place}" if isinstance(held, Held) else "no worker can open its file, so the book is sent to them"
+
+
+def _memory() -> int:
+    """The bytes that this machine has free, within the limits that it sets."""
+    import psutil
+    from distributed.system import MEMORY_LIMIT
+
+    return int(min(MEMORY_LIMIT, psutil.virtual_memory().available))
+
+
+def _crew(client: Any, scheduler: str | None, memory: int | None) -> Crew:
+    found = client.scheduler_info(n_workers=-1)["workers"].values()
+    if not found:
+        rule = "the cluster has no workers"
+        raise InputError([Fault("options", rule, "start some with `dask worker ADDRESS`", None, "scheduler", scheduler)])
+    threads = max(w["nthreads"] for w in found)
+    if scheduler is None:
+        return Crew(len(found), threads, memory or max(_memory() // len(found), LEAST), shared=True)
+    return Crew(len(found), threads, memory or max(min(w["memory_limit"] or _memory() for w in found), LEAST))
+
+
+@contextmanager
+def _placed(client: Any, resolved: Resolved, share: str | None) -> Iterator[Any]:
+    """A scenario where workers find it: a file that they all can open, else a future of what was sent to them."""
+    own = tempfile.mkdtemp(prefix="stresslab-") if share is None else None
+    new = own is None and "://" not in str(share) and not Path(str(share)).exists()
+    place = f"{own or str(share).rstrip('/')}/{resolved.scenario}.arrays"
+    try:
+        held = hold(resolved, place)
+        if all(client.run(can_open, held, on_error="ignore").values()):
+            yield held
+        else:
+            yield client.scatter(resolved, broadcast=True, hash=False)
+    finally:
+        if own is not None:
+            shutil.rmtree(own, ignore_errors=True)
+        elif "://" in place:
+            import fsspec
+
+            fsspec.core.url_to_fs(place)[0].rm_file(place)
+        else:
+            Path(place).unlink(missing_ok=True)
+            if new:
+                shutil.rmtree(str(share), ignore_errors=True)
+
+
+def _there(held: Any) -> Resolved:
+    """The scenario on a worker: opened by itself, or as it was sent."""
+    return opened(held) if isinstance(held, Held) else held
+
+
+def run_packed(held: Any, seed: int, start: int, stop: int) -> dict[str, Any]:
+    """A block as a worker sends it: of the accounts only those to which something happened."""
+    return pack(run_block(_there(held), seed, start, stop))
 
 
 def _run_threads(resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done) -> None:
@@ -75,9 +181,19 @@ def _run_threads(resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task],
 def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
     """A client of a running cluster, or of so many local processes."""
     from distributed import Client, LocalCluster
+    from distributed.security import Security
 
     if scheduler is not None:
-        client = Client(scheduler)
+        if scheduler.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
+            rule = "this address needs a certificate, and none is set"
+            way_out = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..__CLIENT__CERT and ..__CLIENT__KEY (docs/cluster.md)"
+            raise InputError([Fault("options", rule, way_out, None, "scheduler", scheduler)])
+        try:
+            client = Client(scheduler)
+        except (OSError, TimeoutError) as error:
+            rule = f"no scheduler answers there ({str(error).splitlines()[0]})"
+            way_out = "start one with `dask scheduler`, or correct the address"
+            raise InputError([Fault("options", rule, way_out, None, "scheduler", scheduler)]) from error
         with _closed_quietly(client):
             _tell_dashboard(client.dashboard_link)
             yield client
@@ -154,21 +270,21 @@ def _tell_dashboard(link: str) -> None:
         return
 
 
-def _run_distributed(
-    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, workers: int, scheduler: str | None
-) -> None:
+def _run_distributed(client: Any, held: Any, seed: int, tasks: Sequence[Task], done: Done) -> None:
+    """Workers may join and leave: a block whose worker is lost is run again by another."""
     from distributed import as_completed
 
-    with _cluster(workers, scheduler) as client:
-        facts = {s: client.scatter(resolved[s], broadcast=True, hash=False) for s in sorted({t[0] for t in tasks})}
-        futures = {client.submit(run_block, facts[s], seed, start, stop, pure=False): (s, start, stop) for s, start, stop in tasks}
-        for future, block in as_completed(futures, with_results=True):
-            done(futures[future], block)
-            future.release()
+    futures = {client.submit(run_packed, held, seed, start, stop, pure=False): (s, start, stop) for s, start, stop in tasks}
+    for future, packed in as_completed(futures, with_results=True):
+        task = futures[future]
+        done(task, unpack(task[1], task[2], packed))
+        future.release()
 
 
 @contextmanager
-def crew(shared: Resolved, workers: int = 0, scheduler: str | None = None) -> Iterator[Callable[..., list[Any]]]:
+def crew(
+    shared: Resolved, workers: int = 0, scheduler: str | None = None, share: str | None = None
+) -> Iterator[Callable[..., list[Any]]]:
     """Workers that hold one scenario: ``ask(function, [arguments, …])`` calls function(scenario, *arguments) for each.
 
     Answers come in the order of the arguments, so that the number of workers changes no byte.
@@ -188,35 +304,37 @@ def crew(shared: Resolved, workers: int = 0, scheduler: str | None = None) -> It
 
         yield here
         return
-    with _cluster(workers, scheduler) as client:
-        held = client.scatter(shared, broadcast=True, hash=False)
+    with _cluster(workers, scheduler) as client, _placed(client, shared, share) as held:
 
         def there(function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
-            answers: list[Any] = client.gather([client.submit(function, held, *item, pure=False) for item in items])
+            answers: list[Any] = client.gather([client.submit(_asked, function, held, *item, pure=False) for item in items])
             return answers
 
         yield there
 
 
+def _asked(function: Callable[..., Any], held: Any, *item: Any) -> Any:
+    return function(_there(held), *item)
+
+
 def _run_parts(
-    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, parts: int, workers: int, scheduler: str | None
+    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, found: Cut, client: Any, held: Sequence[Any]
 ) -> None:
     """Scenario by scenario, since the parts of one scenario stay where they are for all its blocks."""
     for s in sorted({t[0] for t in tasks}):
-        pieces = cut(resolved[s], parts)
         with ExitStack() as stack:
-            if scheduler is not None or workers > 0:
-                client = stack.enter_context(_cluster(workers, scheduler))
-                ask = _actors(client, pieces, seed)
+            if client is not None:
+                ask = _actors(client, held[0], edges(resolved[s], found.parts), seed, found.group)
             else:
-                ask = _threads(stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1)), pieces, seed)
+                pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
+                ask = _threads(pool, cut(resolved[s], found.parts), seed, found.group)
             for task in tasks:
                 if task[0] == s:
-                    done(task, run_block_in_parts(ask, resolved[s], task[1], task[2]))
+                    done(task, run_block_in_parts(ask, resolved[s], task[1], task[2], found.group))
 
 
-def _threads(pool: ThreadPoolExecutor, pieces: Sequence[Resolved], seed: int) -> Ask:
-    held = [Part(piece, seed) for piece in pieces]
+def _threads(pool: ThreadPoolExecutor, pieces: Sequence[Resolved], seed: int, group: int = GROUP) -> Ask:
+    held = [Part(piece, seed, group) for piece in pieces]
 
     def ask(name: str, *given: Any) -> list[Any]:
         return list(pool.map(lambda part: getattr(part, name)(*given), held))
@@ -224,15 +342,23 @@ def _threads(pool: ThreadPoolExecutor, pieces: Sequence[Resolved], seed: int) ->
     return ask
 
 
-def _actors(client: Any, pieces: Sequence[Resolved], seed: int) -> Ask:
+class HeldPart(Part):
+    """A part that a worker cuts for itself from the book that it opened."""
+
+    def __init__(self, held: Any, first: int, last: int, seed: int, group: int) -> None:
+        super().__init__(piece(_there(held), first, last), seed, group)
+
+
+def _actors(client: Any, held: Any, at: Sequence[tuple[int, int]], seed: int, group: int) -> Ask:
     names = sorted(client.scheduler_info(n_workers=-1)["workers"])
     made = [
-        client.submit(Part, piece, seed, actor=True, workers=[names[at % len(names)]], pure=False) for at, piece in enumerate(pieces)
+        client.submit(HeldPart, held, first, last, seed, group, actor=True, workers=[names[k % len(names)]], pure=False)
+        for k, (first, last) in enumerate(at)
     ]
-    held = [future.result() for future in made]
+    parts = [future.result() for future in made]
 
     def ask(name: str, *given: Any) -> list[Any]:
-        waiting = [getattr(actor, name)(*given) for actor in held]
+        waiting = [getattr(actor, name)(*given) for actor in parts]
         return [answer.result() for answer in waiting]
 
     return ask

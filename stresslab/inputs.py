@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stresslab import record
 from stresslab.book import Book, demo_book, read_book
+from stresslab.book.checks import IN_PARTS
+from stresslab.book.files import Digest
+from stresslab.book.parted import PartedBook, PartFiles, added, for_the_pool, parts_of, pooled, sums_of
 from stresslab.faults import Fault, InputError
 from stresslab.limits import Limits, read_limits
 from stresslab.market import Market, read_market, shipped_market
-from stresslab.resolve import Resolved, resolve
+from stresslab.resolve import Holdings, Resolved, Resolving, resolve
 from stresslab.scenario import Scenario, read_scenarios
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ class Inputs:
 #: The values that an option may have.
 _OPTIONS = {
     "paths": (1, 10_000_000), "seed": (0, 2**63 - 1), "block_paths": (1, 10_000_000), "workers": (0, 1024), "parts": (0, 4096),
-    "accounts": (10, 10_000_000),
+    "accounts": (10, 10_000_000), "partitions": (0, 10_000),
 }
 
 
@@ -59,22 +62,31 @@ def option_faults(scheduler: str | None = None, **options: int) -> list[Fault]:
 
 def read_inputs(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None,
-    scale: Path | None, limits: Path | None, faults: list[Fault], request: Request | None = None,
+    scale: Path | None, limits: Path | None, faults: list[Fault], request: Request | None = None, in_parts: bool = False,
 ) -> Inputs:
-    """The inputs of a run; raises with the faults given and all faults found."""
+    """The inputs of a run; raises with the faults given and all faults found.
+
+    With ``in_parts`` a book that lies in parts is read part by part: its accounts are then in ``resolved`` alone.
+    """
     from stresslab.rating import read_scale
 
     if not scenarios:
         faults.append(Fault("options", "at least one scenario must be given", "add --scenario FILE", None, "scenario"))
-    held: Book | None = book if isinstance(book, Book) else collect(faults, lambda: read_book(book))
+    files = parts_of(book) if in_parts and not isinstance(book, Book) else []
+    held: Book | None = None if files else book if isinstance(book, Book) else collect(faults, lambda: read_book(book))
     read, found = read_scenarios(scenarios)
     faults += found
     observed = market_of(held or book, market, faults)
     judged: Scale | None = collect(faults, lambda: read_scale(scale))
     allowed: Limits | None = collect(faults, lambda: read_limits(limits))
+    resolved: list[Resolved] = []
+    if files:
+        place = str(book)
+        held, resolved = collect(faults, lambda: read_in_parts(place, files, observed, read, allowed, faults)) or (None, [])
     if held is None or observed is None or judged is None or allowed is None:
         raise InputError(faults)
-    resolved = resolve_all(held, observed, read, faults)
+    if not files:
+        resolved = resolve_all(held, observed, read, faults)
     if request is not None:
         from stresslab.tail import check_request
 
@@ -82,6 +94,39 @@ def read_inputs(
     if faults:
         raise InputError(faults)
     return Inputs(held, observed, read, judged, allowed, resolved)
+
+
+def read_in_parts(
+    folder: Path | str, files: list[PartFiles], market: Market | None, scenarios: Sequence[Scenario], limits: Limits | None,
+    faults: list[Fault],
+) -> tuple[Book, list[Resolved]]:
+    """A book read part by part in bounded memory: what its accounts add up to, and its accounts resolved for each scenario.
+
+    Raises with every fault of the book; the faults of scenarios against it are added to ``faults``. Without a market or limits
+    the parts are checked alone.
+    """
+    parts = PartedBook(folder, files)
+    sums: dict[str, Any] = {}
+    digest, pool = Digest(), list[Any]()
+    held: Holdings | None = None
+    waiting: list[Resolving] = []
+    for part in parts.each():
+        if market is None or limits is None:
+            continue
+        if held is None:
+            held, rest = Holdings(part), replace(part, tables={n: f for n, f in part.tables.items() if n not in IN_PARTS})
+            waiting = [Resolving(rest, market, scenario, held) for scenario in scenarios]
+        held.add(part)
+        for one in waiting:
+            one.add(part)
+        sums = added(sums, sums_of(part, limits))
+        pool.append(for_the_pool(part))
+        for name in IN_PARTS:
+            digest.add(name, part.tables[name])
+    parts.finish()
+    if held is None:
+        raise InputError([])
+    return parts.book(sums, digest, pooled(pool)), [collect(faults, one.done) for one in waiting]
 
 
 def market_of(book: Book | Path | str | None, market: Market | Path | str | None, faults: list[Fault]) -> Market | None:

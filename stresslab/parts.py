@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stresslab.engine import Block, Runner, new_block
+from stresslab.engine import Block, Runner, group_of, new_block
 from stresslab.kernels import cascade, layout, liquidity, platforms, responses, withdrawals
 from stresslab.resolve import Resolved
 
@@ -25,27 +25,38 @@ I64 = NDArray[np.int64]
 GROUP = 16
 
 
-def cut(resolved: Resolved, parts: int) -> list[Resolved]:
-    """A resolved scenario in so many parts of about equally many positions; every part keeps the ids of its own accounts."""
+def edges(resolved: Resolved, parts: int) -> list[tuple[int, int]]:
+    """The first account of each of so many parts of about equally many positions, and the one after its last."""
     rows = resolved.facts.account["last"].astype(np.int64)
-    edges = [0, *np.searchsorted(rows, np.arange(1, parts) * (rows[-1] if rows.size else 0) / parts).tolist(), rows.size]
-    return [
-        replace(resolved, facts=cascade.part_of(resolved.facts, a, b), account_ids=resolved.account_ids[a:b])
-        for a, b in pairwise(edges)
-    ]
+    at = [0, *np.searchsorted(rows, np.arange(1, parts) * (rows[-1] if rows.size else 0) / parts).tolist(), rows.size]
+    return list(pairwise(at))
+
+
+def cut(resolved: Resolved, parts: int) -> list[Resolved]:
+    """A resolved scenario in so many parts; every part keeps the ids of its own accounts."""
+    return [piece(resolved, a, b) for a, b in edges(resolved, parts)]
+
+
+def piece(resolved: Resolved, first: int, last: int) -> Resolved:
+    """The part of a resolved scenario that has accounts first to last − 1."""
+    return replace(resolved, facts=cascade.part_of(resolved.facts, first, last), account_ids=resolved.account_ids[first:last])
 
 
 #: Asks every part to do something, and gives their answers in the order of the parts.
 Ask = Callable[..., list[Any]]
 
 
-def run_block_in_parts(ask: Ask, whole: Resolved, start: int, stop: int) -> Block:
-    """Run paths start..stop − 1 of a book that is cut; the same bytes as :func:`engine.run_block` of the whole book."""
+def run_block_in_parts(ask: Ask, whole: Resolved, start: int, stop: int, group: int = GROUP) -> Block:
+    """Run paths start..stop − 1 of a book that is cut; the same bytes as :func:`engine.run_block` of the whole book.
+
+    So many paths of a ``group`` go through the parts together: fewer need less memory and more messages.
+    """
     terms = whole.facts.terms
     columns = ("impact",) if terms.impact.law == liquidity.IMPACT_NONE else ("plain", "impact")
     ask("open_block", start, stop)
-    for first in range(start, stop, GROUP):
-        loss = sum(ask("draw", first, min(first + GROUP, stop)))
+    group = group_of(whole.facts, group)
+    for first in range(start, stop, group):
+        loss = sum(ask("draw", first, min(first + group, stop)))
         for column in columns:
             run_column(ask, column, terms.calendar.size - 1, terms.rounds_max)
         ask("keep", loss)
@@ -79,13 +90,13 @@ def run_column(ask: Ask, column: str, days: int, rounds_max: int) -> None:
 class Part:
     """The accounts of one part on a group of paths, all paths in step."""
 
-    def __init__(self, resolved: Resolved, seed: int) -> None:
-        self.runner = Runner(resolved, seed, GROUP)
+    def __init__(self, resolved: Resolved, seed: int, group: int = GROUP) -> None:
+        self.runner = Runner(resolved, seed, group)
         self.states: list[layout.State] = []
         self.stories: dict[str, list[layout.Story]] = {"plain": [], "impact": []}
-        self.before: list[I64] = [np.zeros(0, np.int64)] * GROUP
-        self.worst = [1.0] * GROUP
-        self.active = [False] * GROUP
+        self.before: list[I64] = [np.zeros(0, np.int64)] * group
+        self.worst = [1.0] * group
+        self.active = [False] * group
         self.day = 1
 
     def open_block(self, start: int, stop: int) -> None:

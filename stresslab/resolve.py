@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,36 +89,109 @@ def trading_day(calendar_days: int) -> int:
 
 def resolve(book: Book, market: Market, scenario: Scenario) -> Resolved:
     """The arrays of one scenario; raises :class:`InputError` if book, market and scenario do not fit together."""
-    faults: list[Fault] = []
-    stocks = book.tables["instruments"]
-    rules = _board_rules(book, faults)
-    terms = market_terms(book, rules, market, scenario, faults)
-    owner, position = _positions(book)
-    loans = _loans(book, scenario, owner, position)
-    _check_rates(book, scenario, loans, terms.short_rate, faults)
-    _check_names(book, scenario, faults)
-    _check_needs(book, scenario, faults)
-    if faults:
-        raise InputError(faults)
-    days = calendar(scenario.days)
-    clauses = ClauseBook(scenario.rates, terms.short_rate, days)
-    account = _accounts(book, scenario, owner, loans)
-    if faults := write_loans(account, book.tables["accounts"], loans.premium, book.as_of, days, clauses):
-        raise InputError(faults)
-    basket = np.zeros(len(stocks), np.int64)
-    np.add.at(basket, position["instrument"].astype(np.int64), position["shares"].astype(np.int64))
-    instrument = _instruments(book, rules, market, scenario, basket)
-    platform, due, layer = _lenders(book, scenario, days, clauses)
-    highest = int(instrument["cost_bp"].max(initial=0))
-    facts = cascade.make_facts(
-        account, position, instrument, limit_table(book, days), platform, due, layer,
-        _terms(scenario, days, highest)._replace(plan=plan_of(scenario, book.tables["platforms"]["platform_id"].tolist())),
-        clauses.clauses(), requests_of(book, scenario))
-    return Resolved(
-        scenario.id, facts, terms, closed_table(book, scenario, days), _suspensions(scenario), basket,
-        tuple(book.tables["platforms"]["platform_id"]), tuple(book.tables["accounts"]["account_id"]),
-        tuple(stocks["instrument_id"]), tuple(sector_names(stocks)),
-    )
+    held = Holdings(book)
+    one = Resolving(book, market, scenario, held)
+    held.add(book)
+    one.add(book)
+    return one.done()
+
+
+class Holdings:
+    """The positions of a book that is given part by part, accounts in the order of their ids; the same for all scenarios."""
+
+    def __init__(self, book: Book) -> None:
+        self.basket = np.zeros(len(book.tables["instruments"]), np.int64)
+        self.knows_costs = False
+        self._ids: list[str] = []
+        self._positions: list[Any] = []
+        #: Of the part that was added last: its positions, and the place of the account that holds each.
+        self.position: Any = layout.records(layout.POSITION, 0)
+        self.owner = np.zeros(0, np.int64)
+
+    def add(self, part: Book) -> None:
+        """The accounts and positions of the next part."""
+        self.owner, self.position = _positions(part)
+        np.add.at(self.basket, self.position["instrument"].astype(np.int64), self.position["shares"].astype(np.int64))
+        self.knows_costs |= "cost_li" in part.tables["positions"]
+        self._ids += part.tables["accounts"]["account_id"].tolist()
+        self._positions.append(self.position)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all accounts, after the last part."""
+        return tuple(self._ids)
+
+    @cached_property
+    def positions(self) -> Any:
+        """All positions, after the last part."""
+        return _together(layout.POSITION, self._positions)
+
+
+def _together(dtype: np.dtype[np.void], pieces: list[Any]) -> Any:
+    """Records of all pieces in one array that begins on a cache line; the pieces are let go."""
+    if len(pieces) == 1:
+        return pieces.pop()
+    out = layout.records(dtype, sum(p.size for p in pieces))
+    at = out.size
+    while pieces:
+        piece = pieces.pop()
+        out[at - piece.size : at] = piece
+        at -= piece.size
+    return out
+
+
+class Resolving:
+    """One scenario on its way to :class:`Resolved`: first what stands beside accounts, then the accounts part by part."""
+
+    def __init__(self, book: Book, market: Market, scenario: Scenario, held: Holdings) -> None:
+        self.book, self.market, self.scenario, self.held = book, market, scenario, held
+        self.faults: list[Fault] = []
+        self.rules = _board_rules(book, self.faults)
+        self.terms = market_terms(book, self.rules, market, scenario, self.faults)
+        self.days = calendar(scenario.days)
+        self.clauses: ClauseBook | None = None
+        self.written: list[Fault] = []
+        self._accounts: list[Any] = []
+        #: The highest rate of a loan, and the highest without what a sector's margin adds, bp.
+        self.highest = self.highest_own = 0
+
+    def add(self, part: Book) -> None:
+        """The accounts of the part that the holdings took last."""
+        loans = _loans(part, self.scenario, self.held.owner, self.held.position)
+        self.highest = max(self.highest, int(loans.rate.max(initial=0)))
+        self.highest_own = max(self.highest_own, int((loans.rate - loans.premium).max(initial=0)))
+        if self.faults:
+            return
+        if self.clauses is None:
+            self.clauses = ClauseBook(self.scenario.rates, self.terms.short_rate, self.days)
+        account = _accounts(part, self.scenario, self.held.owner, loans)
+        self.written += write_loans(account, part.tables["accounts"], loans.premium, part.as_of, self.days, self.clauses)
+        before = int(self._accounts[-1]["last"][-1]) if self._accounts else 0
+        account["first"] += before
+        account["last"] += before
+        if account.size:
+            self._accounts.append(account)
+
+    def done(self) -> Resolved:
+        """The arrays, after the last part; raises with every fault."""
+        book, scenario, faults = self.book, self.scenario, self.faults
+        _check_rates(book, scenario, self.highest, self.highest_own, self.terms.short_rate, faults)
+        _check_names(book, scenario, faults)
+        _check_needs(book, scenario, self.held.knows_costs, faults)
+        if faults or self.written or self.clauses is None:
+            raise InputError(faults or self.written)
+        instrument = _instruments(book, self.rules, self.market, scenario, self.held.basket)
+        platform, due, layer = _lenders(book, scenario, self.days, self.clauses)
+        highest = int(instrument["cost_bp"].max(initial=0))
+        platforms, stocks = book.tables["platforms"]["platform_id"], book.tables["instruments"]
+        facts = cascade.make_facts(
+            _together(layout.ACCOUNT, self._accounts), self.held.positions, instrument, limit_table(book, self.days), platform, due, layer,
+            _terms(scenario, self.days, highest)._replace(plan=plan_of(scenario, platforms.tolist())),
+            self.clauses.clauses(), requests_of(book, scenario))
+        return Resolved(
+            scenario.id, facts, self.terms, closed_table(book, scenario, self.days), _suspensions(scenario), self.held.basket,
+            tuple(platforms), self.held.ids, tuple(stocks["instrument_id"]), tuple(sector_names(stocks)),
+        )
 
 
 def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
@@ -142,17 +216,16 @@ def _board_rules(book: Book, faults: list[Fault]) -> list[BoardRule]:
     return rules
 
 
-def _check_rates(book: Book, scenario: Scenario, loans: _Loans, law: rates.RateLaw, faults: list[Fault]) -> None:
+def _check_rates(book: Book, scenario: Scenario, loan: int, loan_own: int, law: rates.RateLaw, faults: list[Fault]) -> None:
+    """Rates within (M-2); of loans their highest rate, and the highest without what a sector's margin adds, bp."""
     shock, file = highest_shift_bp(scenario, law), f"scenario {scenario.id}"
-    funding = book.tables["funding"]["rate_bp"].to_numpy(np.int64)
-    for own, added, most, what in (
-        (loans.rate, loans.premium, LOAN_RATE_MOST, "loan"), (funding, np.zeros_like(funding), FUNDING_RATE_MOST, "funding"),
-    ):
-        highest = int(own.max(initial=0)) + shock
+    funding = int(book.tables["funding"]["rate_bp"].to_numpy(np.int64).max(initial=0))
+    for rate, own, most, what in ((loan, loan_own, LOAN_RATE_MOST, "loan"), (funding, funding, FUNDING_RATE_MOST, "funding")):
+        highest = rate + shock
         if highest <= most:
             continue
         rule = f"lifts the highest {what} rate to {highest / 100:g}%, which must be at most {most / 100:g}%"
-        if int((own - added).max()) + shock > most:
+        if own + shock > most:
             faults.append(Fault(file, rule, *_lower_rates(scenario, law), f"{shock / 100:g}"))
         else:
             faults.append(Fault(file, rule, "lower rate_add_pct", None, "sector_margin"))
@@ -193,10 +266,10 @@ def _check_names(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
                 faults.append(Fault(file, f"is no {key} of the book", way_out, None, f"{place}.{key}", value))
 
 
-def _check_needs(book: Book, scenario: Scenario, faults: list[Fault]) -> None:
+def _check_needs(book: Book, scenario: Scenario, knows_costs: bool, faults: list[Fault]) -> None:
     """What the scenario needs and a book may lack."""
     stocks, file = book.tables["instruments"], f"scenario {scenario.id}"
-    if scenario.operations.sale_order == "highest_loss" and "cost_li" not in book.tables["positions"]:
+    if scenario.operations.sale_order == "highest_loss" and not knows_costs:
         rule, way_out = "needs the cost of positions, and the book has none", "add cost_yuan to the positions, or choose another order"
         faults.append(Fault(file, rule, way_out, None, "operations.sale_order", "highest_loss"))
     lacking = stocks["instrument_id"][_outstanding(stocks) == 0].tolist()

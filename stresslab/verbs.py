@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stresslab import engine, episodes, farm, kernels, record
-from stresslab.book import Book, demo_book, notes, read_book, write_book
-from stresslab.book.life import transitions
+from stresslab.book import Book, demo_book, read_book, write_book
+from stresslab.book.in_parts import write_demo
 from stresslab.book.profile import book_facts, platform_facts
-from stresslab.book.standing import lines_of, standing
+from stresslab.book.standing import standing
 from stresslab.contract import FALLS
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.inputs import (
@@ -26,20 +26,19 @@ from stresslab.inputs import (
     book_again,
     collect,
     market_again,
-    market_of,
     option_faults,
     place_of,
     place_of_market,
     read_inputs,
     resolve_all,
 )
-from stresslab.limits import Limits, read_limits
+from stresslab.limits import read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.pool import LookThrough, Rules, read_rules
 from stresslab.pool import look_through as through
 from stresslab.resolve import Resolved, line_available, resolve
 from stresslab.sampling import Sampling, sampling_faults
-from stresslab.scenario import Scenario, read_scenario, read_scenarios
+from stresslab.scenario import Scenario
 from stresslab.scenario import resolved as resolved_scenario
 
 if TYPE_CHECKING:
@@ -118,12 +117,17 @@ def run(
     tail_platform: str | None = None,
     tail_target_error: str = "10%",
     tail_paths: int = 100_000,
+    share: str | None = None,
+    memory_gib: float | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Run scenarios on a book and write the run's folder; a killed run goes on where it stopped.
 
     ``market`` is by default the book's own ``market.toml``. ``workers`` > 0 starts local processes,
     ``scheduler`` uses a Dask cluster, by default threads of this process do the work. ``parts`` > 0 cuts the book by accounts,
-    so that each worker holds some of them. None of these changes a byte.
+    so that each worker holds some of them; with 0 that is done only if the book does not fit into the memory of a worker, by default
+    what there is, else ``memory_gib``. ``share`` is a folder or URL in which the workers of a cluster find the resolved book, by default
+    the run's own folder. None of these changes a byte; how the work was cut, and why, stands in the record, and ``say`` hears it.
 
     ``sampling`` says how paths are drawn: ``plain`` (each by itself), ``antithetic`` (in mirrored pairs) or ``sobol`` (16 sets of evenly
     spread points, so 16 × 2^k paths); errors and intervals follow it (M-64).
@@ -140,33 +144,36 @@ def run(
     request = read_request(tail, tail_platform, tail_target_error, tail_paths, faults)
     return _run(
         book, scenarios, market, paths, seed, Path(out), whence, workers, scheduler, parts, block_paths, scale, limits, progress, request,
-        faults, sampling)
+        faults, sampling, crew=farm.Spread(share, memory_gib, say))
 
 
 def _run(
     book: Book | Path | str, scenarios: Sequence[Scenario | Path | str], market: Market | Path | str | None, paths: int, seed: int,
     out: Path, whence: dict[str, str | None], workers: int, scheduler: str | None, parts: int, block_paths: int, scale: Path | None,
     limits: Path | None, progress: Progress | None, request: Request | None = None, faults: Sequence[Fault] = (),
-    sampling: str = Sampling.PLAIN, anew: bool = False,
+    sampling: str = Sampling.PLAIN, anew: bool = False, crew: farm.Spread | None = None,
 ) -> Run:
     """:func:`run`, with the word on where its inputs lie, for a later replay."""
     started, clock = record.now(), time.perf_counter()
     wrong = [*option_faults(scheduler, paths=paths, seed=seed, block_paths=block_paths, workers=workers, parts=parts), *faults]
     # What is said of a number that is no number of paths at all is enough.
     wrong += [] if any(f.column == "paths" for f in wrong) else sampling_faults(sampling, paths)
-    given = read_inputs(book, scenarios, market, scale, limits, wrong, request)
+    given = read_inputs(book, scenarios, market, scale, limits, wrong, request, in_parts=True)
     resolved = [replace(r, sampling=str(sampling)) for r in given.resolved]
     plan = plan_of(given, paths, seed) | {"sampling": str(sampling)}
     if request is not None:
         plan["tail"] = request.plan()
     seconds = {"inputs": time.perf_counter() - clock}
     folder = record.RunFolder(out)
-    run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, workers, scheduler, parts, progress)
-    ask_tail = None if request is None else partial(ask_tail_of, folder, request, given.resolved, seed, workers, scheduler)
+    crew = farm.Spread() if crew is None else crew
+    options = crew.options(out, scheduler) | {"workers": workers, "scheduler": scheduler, "parts": parts}
+    run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, progress, options)
+    ask_tail = None if request is None else partial(ask_tail_of, folder, request, given.resolved, seed, options)
     with folder.taken(plan, anew) as finished:
         if not finished:
             described = _fill(folder, plan, given, resolved, run_blocks, ask_tail, seconds)
-            record.write_json(folder.path / record.RECORD, record.sealed(described, record.machine(started, seconds, whence)))
+            machine = record.machine(started, seconds, whence) | ({"cut": crew.cut} if crew.cut else {})
+            record.write_json(folder.path / record.RECORD, record.sealed(described, machine))
             folder.drop_blocks()
     return Run(folder.path)
 
@@ -364,58 +371,6 @@ def outcomes_of(
     return [table.to_pandas() for table in tables]
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What is known of sound inputs: notes for a careful reader, and how the book stands against its limits."""
-
-    notes: list[str]
-    #: (light, sentence) of every limit that is amber or red.
-    findings: list[tuple[str, str]]
-    #: Everything that the limits say, in the types of JSON; None without a book.
-    standing: dict[str, Any] | None
-
-    @property
-    def lines(self) -> list[str]:
-        """Notes and findings, one line each."""
-        return [*self.notes, *(f"{light}: {text}" for light, text in self.findings)]
-
-
-def check(
-    book: Book | Path | str | None = None, scenarios: Sequence[Scenario | Path | str] = (), market: Path | str | None = None, *,
-    limits: Path | str | None = None, since: Book | Path | str | None = None,
-) -> Checked:
-    """What a careful reader should know about sound inputs; raises :class:`InputError` with every fault of unsound ones.
-
-    ``limits`` is a limits file, by default the provisional one; ``since`` an earlier book, whose contracts must be in a
-    state that leads to the one they are in now.
-    """
-    faults: list[Fault] = []
-    held: Book | None = book if isinstance(book, Book) else collect(faults, lambda: read_book(book)) if book is not None else None
-    read, found = read_scenarios(scenarios)
-    faults += found
-    observed = market_of(held or book, market, faults) if book is not None or market is not None else None
-    allowed: Limits | None = collect(faults, lambda: read_limits(limits))
-    if held is not None and observed is not None:
-        resolve_all(held, observed, read if scenarios else [read_scenario("baseline")], faults)
-    if held is not None and since is not None:
-        before: Book | None = since if isinstance(since, Book) else collect(faults, lambda: read_book(since))
-        faults += transitions(before, held) if before is not None else []
-    if faults:
-        raise InputError(faults)
-    said = [f"scenario {s.id}: {s.title} / {s.title_zh}, {s.days} trading days" for s in read]
-    if observed is not None:
-        said.insert(0, f"market {observed.title!r}: {observed.market.index}, {observed.market.volatility_pct:g}% a year")
-    if held is None or allowed is None:
-        return Checked(said, [], None)
-    sizes = ", ".join(f"{len(held.tables[t])} {t}" for t in ("platforms", "accounts", "positions", "instruments"))
-    stands = standing(held, line_available(held.tables["platforms"], held.as_of), allowed)
-    findings = lines_of(stands)
-    lights = [light for light, _ in findings]
-    said = [f"book {held.title!r} of {held.as_of}: {sizes}; it balances", *said, *notes(held.tables)]
-    said.append(f"limits {allowed.title!r}: {lights.count('red')} red, {lights.count('amber')} amber")
-    return Checked(said, findings, stands)
-
-
 def terms(
     book: Book | Path | str, account: str, *, limits: Path | str | None = None, falls: Sequence[int] = FALLS,
     cost_pct: float | None = None, settle_on: datetime.date | None = None, prices: Mapping[str, float | str] | Path | None = None,
@@ -445,15 +400,24 @@ def look_through(book: Book | Path | str, *, rules: Path | str | None = None) ->
     return through(held, rules=chosen)
 
 
-def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1) -> Book:
-    """Write the demo book with its market as CSV and TOML into an empty folder, to edit."""
-    folder, faults = Path(folder), option_faults(accounts=accounts, seed=seed)
+def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1, partitions: int = 0) -> Book:
+    """Write the demo book with its market as CSV and TOML into an empty folder, to edit.
+
+    With ``partitions`` accounts and positions are Parquet in so many parts, none of which is held with another in memory, and the
+    book that is returned has neither; such a book has three platforms for each 300,000 accounts.
+    """
+    folder, faults = Path(folder), option_faults(accounts=accounts, seed=seed, partitions=partitions)
+    if partitions and not faults and accounts < 10 * partitions:
+        faults.append(Fault("options", "a part has at least 10 accounts", "give fewer", None, "partitions", str(partitions)))
     if faults:
         raise InputError(faults)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError([Fault(str(folder), "this folder is not empty", "give a new one")])
-    book = demo_book(accounts, seed)
-    write_book(book, folder)
+    if partitions:
+        book = write_demo(folder, accounts, partitions, seed)
+    else:
+        book = demo_book(accounts, seed)
+        write_book(book, folder)
     write_market(shipped_market(), folder / "market.toml")
     return book
 
@@ -618,8 +582,8 @@ def describe(plan: dict[str, Any], given: Inputs) -> dict[str, Any]:
 
 
 def _run_blocks(
-    folder: record.RunFolder, resolved: list[Resolved], seed: int, paths: int, block_paths: int,
-    workers: int, scheduler: str | None, parts: int, progress: Progress | None,
+    folder: record.RunFolder, resolved: list[Resolved], seed: int, paths: int, block_paths: int, progress: Progress | None,
+    options: dict[str, Any],
 ) -> list[list[engine.Block]]:
     found: list[list[engine.Block]] = [[] for _ in resolved]
     waiting: list[farm.Task] = []
@@ -628,32 +592,32 @@ def _run_blocks(
         if held is None:
             waiting.append(task)
         else:
-            found[task[0]].append(engine.unpack(task[1], task[2], held))
+            engine.fold(found[task[0]], engine.unpack(task[1], task[2], held))
     finished = len(resolved) * paths - sum(stop - start for _, start, stop in waiting)
 
     def done(task: farm.Task, block: engine.Block) -> None:
         nonlocal finished
         folder.save_block(resolved[task[0]].scenario, task[1], task[2], engine.pack(block))
-        found[task[0]].append(block)
+        engine.fold(found[task[0]], block)
         finished += task[2] - task[1]
         if progress is not None:
             progress(finished, len(resolved) * paths)
 
     if progress is not None:
         progress(finished, len(resolved) * paths)
-    farm.run_tasks(resolved, seed, waiting, done, workers=workers, scheduler=scheduler, parts=parts)
+    farm.run_tasks(resolved, seed, waiting, done, **options)
     return found
 
 
 def ask_tail_of(
-    folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, workers: int, scheduler: str | None
+    folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, options: dict[str, Any]
 ) -> None:
     """The rare events of all scenarios; their tables are those of no other run."""
     from stresslab.tail import Search, paths_table, tail_table
 
     asked = []
     for one in resolved:
-        with farm.crew(one, workers, scheduler) as ask:
+        with farm.crew(one, options["workers"], options["scheduler"], options["share"]) as ask:
             asked += [(one.scenario, q, Search(q, ask, request.target, request.paths).answer()) for q in request.questions(one, seed)]
     record.write_table(folder.path / "tail.parquet", tail_table(asked))
     record.write_table(folder.path / "tail_paths.parquet", paths_table(asked))

@@ -440,7 +440,7 @@ def _tail_again(
     request = Request(events, told["platform"], told["target_error"], told["paths"])
     plain = [replace(one, sampling="plain") for one in resolved]
     with tempfile.TemporaryDirectory(prefix="stresslab-verify-") as name:
-        ask_tail_of(record.RunFolder(Path(name)), request, plain, held["seed"], workers, scheduler)
+        ask_tail_of(record.RunFolder(Path(name)), request, plain, held["seed"], {"workers": workers, "scheduler": scheduler, "share": None})
         _tables_again(folder, Path(name), ("tail", "tail_paths"), found)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stresslab import read_book, verbs
+from stresslab import check, read_book, verbs
 from stresslab.book import demo_book
 from stresslab.book.life import NAMES, NEXT, may_follow, rates_on_debt
 from stresslab.book.liquidity import lenders, platform_liquidity
@@ -311,9 +311,9 @@ def test_an_earlier_book_must_lead_to_this_one(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "earlier")
     with_columns(tmp_path / "earlier", "accounts", {"status": {"A1": "trading", "A2": "called", "A3": "liquidating"}})
     with_columns(folder, "accounts", {"status": {"A1": "called", "A2": "trading", "A3": "trading"}})
-    assert verbs.check(folder, since=tmp_path / "earlier").lines
+    assert check(folder, since=tmp_path / "earlier").lines
     with pytest.raises(InputError) as error:
-        verbs.check(tmp_path / "earlier", since=_settled(tmp_path))
+        check(tmp_path / "earlier", since=_settled(tmp_path))
     assert [str(f) for f in error.value.faults] == [
         "accounts.csv row 2, status = 'trading': cannot follow the state settled (结清) of the earlier book; after settled comes nothing",
     ]

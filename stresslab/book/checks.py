@@ -131,33 +131,75 @@ def check_book(
     ``partial`` are tables that lack rows which could not be read; ``as_of`` is None where the book has no sound date.
     """
     c = Checker(tables, rows, partial, known)
-    _check_references(c)
-    for table, keys in KEYS.items():
-        if keys and c.readable(table, *keys):
-            _check_key(c, table, keys)
+    _check_references(c, tuple(INPUTS))
+    _check_keys(c, tuple(INPUTS))
+    _check_loans(c, as_of)
+    _check_others(c, as_of)
+    check_sums(c, check_bounds(c))
+    return c.faults
+
+
+#: The tables that a large book has in parts.
+IN_PARTS = ("accounts", "positions")
+
+
+def check_rest(c: Checker, as_of: datetime.date | None) -> None:
+    """The rules of all tables but accounts and positions."""
+    rest = [table for table in INPUTS if table not in IN_PARTS]
+    _check_references(c, rest)
+    _check_keys(c, rest)
+    _check_others(c, as_of)
+
+
+def _check_others(c: Checker, as_of: datetime.date | None) -> None:
+    _check_instruments(c, as_of)
+    _check_funding(c)
+    _check_recalls(c)
+    _check_platforms(c)
+
+
+def check_accounts(c: Checker, as_of: datetime.date | None) -> None:
+    """The rules of accounts and their positions, of a book or of a part of one."""
+    _check_references(c, IN_PARTS)
+    _check_keys(c, IN_PARTS)
+    _check_loans(c, as_of)
+
+
+def _check_loans(c: Checker, as_of: datetime.date | None) -> None:
     _check_accounts(c)
     check_life(c, as_of)
     check_shares(c)
     _check_positions(c)
     _check_sale_orders(c)
-    _check_instruments(c, as_of)
-    _check_funding(c)
-    _check_recalls(c)
-    _check_platforms(c)
-    _check_bounds(c)
+
+
+def check_sums(c: Checker, total: int) -> None:
+    """The rules of sums over all accounts; ``total`` is their collateral and debt (:func:`check_bounds`)."""
+    if total >= COLLATERAL_OF_BOOK:
+        rule = f"collateral and debt of all accounts must stay below 144 trillion yuan, they are {_yuan(total)}"
+        c.add(Fault(c.file("accounts"), rule, "split the book"))
     _check_balance(c)
-    return c.faults
 
 
-def _check_references(c: Checker) -> None:
+def _check_references(c: Checker, tables: Sequence[str]) -> None:
     for table, column, target, key in _REFERENCES:
-        if not c.readable(table, column) or column not in c.tables[table]:
+        if table not in tables or not c.readable(table, column) or column not in c.tables[table]:
             continue
         if not c.sound(target, key) or c.tables[target].empty:
             continue  # what is lost can only be said against a whole list of names
         names = c.tables[table][column]
-        lost = ~names.isin(c.tables[target][key]) & names.notna()
-        c.rows_where(table, lost, (column,), f"is not in {c.file(target)}", f"add it to {c.file(target)} or correct the name")
+        check_lost(c, table, column, target, ~names.isin(c.tables[target][key]) & names.notna())
+
+
+def check_lost(c: Checker, table: str, column: str, target: str, lost: Any) -> None:
+    """One fault for each row whose name is lost: it stands in no row of another table."""
+    c.rows_where(table, lost, (column,), f"is not in {c.file(target)}", f"add it to {c.file(target)} or correct the name")
+
+
+def _check_keys(c: Checker, tables: Sequence[str]) -> None:
+    for table in tables:
+        if KEYS[table] and c.readable(table, *KEYS[table]):
+            _check_key(c, table, KEYS[table])
 
 
 def _check_key(c: Checker, table: str, keys: tuple[str, ...]) -> None:
@@ -339,18 +381,17 @@ def collateral_of_accounts(tables: Frames) -> pd.Series[Any]:
     return pd.Series(sums.to_numpy().astype(object) + a["cash_li"].to_numpy().astype(object), dtype=object)
 
 
-def _check_bounds(c: Checker) -> None:
+def check_bounds(c: Checker) -> int:
+    """Faults of accounts with too much collateral; the collateral and debt of them all, 厘."""
     readable = c.readable("accounts", "account_id", "cash_li", "debt_li") and c.readable("instruments", "instrument_id", "price_li")
     if not readable or not c.readable("positions", "account_id", "instrument_id", "shares"):
-        return
+        return 0
     collateral = collateral_of_accounts(c.tables)
     c.rows_where("accounts", [v >= COLLATERAL_OF_ACCOUNT for v in collateral], ("account_id",),
                  lambda at: f"the collateral of one account must stay below 17.59 billion yuan, this one has {_yuan(collateral.iloc[at])}",
                  "split the account, or check shares and prices")
-    total = sum(collateral) + sum(int(d) for d in c.tables["accounts"]["debt_li"])
-    if total >= COLLATERAL_OF_BOOK:
-        rule = f"collateral and debt of all accounts must stay below 144 trillion yuan, they are {_yuan(total)}"
-        c.add(Fault(c.file("accounts"), rule, "split the book"))
+    total: int = sum(collateral) + sum(int(d) for d in c.tables["accounts"]["debt_li"])
+    return total
 
 
 def _check_balance(c: Checker) -> None:
@@ -386,17 +427,32 @@ def imbalances(tables: Frames) -> Iterator[tuple[str, int]]:
             yield name, assets - liabilities
 
 
-def notes(tables: Frames) -> list[str]:
-    """What a careful reader should know about a sound book: what is not simulated, and what is already breached."""
+def noted(tables: Frames) -> dict[str, Any]:
+    """What :func:`notes` says of some tables, of a book or of a part of one: by table columns that nothing reads, breached accounts."""
+    kept = {
+        table: {c.name: 1 for c in INPUTS[table] if not (c.simulated or c.pooled) and c.stored in frame and frame[c.stored].notna().any()}
+        for table, frame in tables.items()
+    }
+    found: dict[str, Any] = {"kept": kept}
+    if "positions" in tables:
+        a = tables["accounts"]
+        held, debt = collateral_of_accounts(tables).to_numpy(np.int64), a["debt_li"].to_numpy(np.int64)
+        for name, line in (("called", "warning_line_bp"), ("broken", "liquidation_line_bp")):
+            found[name] = int((held * 10_000 < a[line].to_numpy(np.int64) * debt).sum())
+    return found
+
+
+def notes(tables: Frames, found: dict[str, Any] | None = None) -> list[str]:
+    """What a careful reader should know about a sound book: what is not simulated, and what is already breached.
+
+    ``found`` is what was :func:`noted` of a book in parts.
+    """
+    found = noted(tables) if found is None else found
     said = []
-    for table, frame in tables.items():
-        kept = [c.name for c in INPUTS[table] if not (c.simulated or c.pooled) and c.stored in frame and frame[c.stored].notna().any()]
-        if kept:
+    for table in INPUTS:
+        if kept := [c.name for c in INPUTS[table] if c.name in found["kept"].get(table, {})]:
             said.append(f"{table}: kept, but no result depends on it yet: {', '.join(kept)}")
-    a = tables["accounts"]
-    collateral = collateral_of_accounts(tables)
-    held, debt = collateral.to_numpy(np.int64), a["debt_li"].to_numpy(np.int64)
-    called, broken = (int((held * 10_000 < a[c].to_numpy(np.int64) * debt).sum()) for c in ("warning_line_bp", "liquidation_line_bp"))
+    called, broken = found["called"], found["broken"]
     if called:
         said.append(f"accounts: {called} are below their warning line on the book's date, {broken} of them below their liquidation line")
     equity = tables["claims"]["kind"] == "account_equity"

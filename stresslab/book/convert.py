@@ -227,8 +227,12 @@ def _flagged(held: _Cells) -> pd.Series[Any]:
 
 def _dated(held: _Cells) -> pd.Series[Any]:
     out: list[datetime.date | None] = [None] * len(held.cells)
+    cells = held.cells.tolist()
     for at in np.flatnonzero(~held.missing):
-        cell = held.cells.iloc[int(at)]
+        cell = cells[int(at)]
+        if type(cell) is datetime.date:
+            out[int(at)] = cell
+            continue
         try:
             written = cell.date() if isinstance(cell, datetime.datetime) else datetime.date.fromisoformat(str(cell).strip())
             out[int(at)] = written

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,14 +80,14 @@ _STYLES = (
 
 
 class _Dice:
-    """Uniforms by purpose: each call takes the next day of the demo's own stream."""
+    """Uniforms by purpose: each call takes the next day of the demo's own stream, on a path of its own for each part of a book."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.day = seed, 0
+    def __init__(self, seed: int, path: int = 0) -> None:
+        self.seed, self.path, self.day = seed, path, 0
 
     def uniforms(self, count: int) -> F64:
         out = np.zeros(count)
-        fill_uniforms(out, self.seed, 0, self.day, STREAM_DEMO)
+        fill_uniforms(out, self.seed, self.path, self.day, STREAM_DEMO)
         self.day += 1
         return out
 
@@ -135,6 +136,76 @@ def demo_book(accounts: int = 20_000, seed: int = 1) -> Book:
     tables["answers"] = answers(AS_OF)
     title = f"Demo book, synthetic: 3 platforms, {accounts:,} accounts"
     return Book(title, AS_OF, "CNY", True, tables)
+
+
+#: In a book in parts each broker, lender and shop has so many accounts together at most: no amount of a platform may pass 2^47 厘 (M-2).
+TRIPLE = 300_000
+
+
+def demo_parts(accounts: int, parts: int, seed: int) -> Iterator[tuple[pd.DataFrame, pd.DataFrame] | Book]:
+    """A demo book of any size, part by part: accounts and positions of each part, at last a book of everything else.
+
+    One triple of platforms (broker, lender, shop) has up to 300,000 accounts, so that a large book has many platforms; a part
+    belongs to one triple. Every part is drawn by itself, on a path of its own of the demo's stream.
+    """
+    dice, triples = _Dice(seed), min(parts, -(-accounts // TRIPLE))
+    instruments = _instruments(dice, accounts)
+    loans: dict[str, int] = {}
+    for k in range(parts):
+        triple, first = k * triples // parts, accounts * k // parts
+        owners, held = _part(_Dice(seed, 1 + k), accounts * (k + 1) // parts - first, first, instruments)
+        if triple or k:
+            names = {s.platform_id: of.platform_id for s, of in zip(_STYLES, _styles(triple), strict=True)}
+            owners["platform_id"] = owners["platform_id"].map(names)
+            beyond = bool(k * triples // parts == (k - 1) * triples // parts)
+            # The first part of a triple holds the clients who also have claims, by number; others are numbered with their accounts.
+            number = [f"C{a[1:]}" for a in owners["account_id"]] if beyond else [c.partition("-")[2] for c in owners["client_id"]]
+            owners["client_id"] = [f"{p}-{c}" for p, c in zip(owners["platform_id"], number, strict=True)]
+        for name, lent in owners.groupby("platform_id")["debt_li"].sum().items():
+            loans[str(name)] = loans.get(str(name), 0) + int(lent)
+        yield owners, held
+    lent = [[(s, *_lender(dice, s, loans[s.platform_id])) for s in _styles(triple)] for triple in range(triples)]
+    rows = [row for triple in lent for row in triple]
+    owed = pd.concat([r[2] for r in rows], ignore_index=True)
+    first_three = pd.concat([r[3] for r in lent[0]], ignore_index=True)
+    others = [r[3].assign(segregated=False, related_party=False, notice_days=0) for r in rows[len(_STYLES):]]
+    custody = {s.platform_id: s.segregated > 0 for s in _STYLES}
+    yield Book(f"Demo book, synthetic: {len(rows)} platforms, {accounts:,} accounts", AS_OF, "CNY", True, {
+        "instruments": _bounded(_with_shares(dice, instruments)),
+        "platforms": pd.DataFrame([r[1] for r in rows]).sort_values("platform_id", ignore_index=True),
+        "claims": owed,
+        "funding": pd.concat([with_funders(first_three), *others], ignore_index=True),
+        "movements": movements(dice.uniforms, dice.normals, AS_OF, owed, custody),
+        "exposures": exposures(loans),
+        "answers": answers(AS_OF),
+    })
+
+
+def _bounded(stocks: pd.DataFrame) -> pd.DataFrame:
+    """Instruments of a book of millions, with no more shares than a reader takes (M-2)."""
+    return stocks.assign(**{c: np.minimum(stocks[c].to_numpy(np.int64), 2**40 - 1) for c in ("float_shares", "total_shares")})
+
+
+def _styles(triple: int) -> list[_Style]:
+    """The three platforms of a triple; those of the first are the demo's own."""
+    if not triple:
+        return list(_STYLES)
+    return [replace(s, platform_id=f"P{3 * triple + at}", name=f"{s.name} {triple + 1}") for at, s in enumerate(_STYLES, start=1)]
+
+
+def _part(dice: _Dice, accounts: int, first: int, instruments: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Accounts and positions of one part, as if it belonged to the first triple."""
+    owners, held = [], []
+    taken = 0
+    for at, style in enumerate(_STYLES):
+        count = accounts - taken if at == len(_STYLES) - 1 else round(accounts * style.part)
+        mine, positions = _accounts(dice, style, count, first + taken, instruments)
+        owners.append(mine)
+        held.append(positions)
+        taken += count
+    together = _with_orders(dice, pd.concat(owners, ignore_index=True))
+    costly = _with_costs(dice, pd.concat(held, ignore_index=True), together, instruments)
+    return _with_contracts(dice, together, costly, instruments), costly
 
 
 def _instruments(dice: _Dice, accounts: int) -> pd.DataFrame:

@@ -52,14 +52,20 @@ class Book:
     digests: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
     places: dict[str, tuple[Rows, NDArray[np.int64]]] = field(default_factory=dict, repr=False, compare=False)
+    #: Of a book that was read part by part (:mod:`stresslab.book.parted`): what its accounts add up to, and its digest. Its
+    #: ``tables`` then hold no positions, and of the accounts only what the look-through asks for.
+    sums: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    said: str | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:
         """One SHA-256 for what the book says, whichever files and order of rows say it."""
-        total = hashlib.sha256(f"{self.title}\0{self.as_of}\0{self.currency}\0{self.synthetic}".encode())
-        for name in sorted(self.tables):
-            total.update(name.encode() + b"\0" + self.tables[name].to_csv(index=False).encode())
-        return total.hexdigest()
+        if self.said is not None:
+            return self.said
+        digest = Digest()
+        for name, frame in self.tables.items():
+            digest.add(name, frame)
+        return digest.of(self)
 
     def fault(self, table: str, at: int, column: str, rule: str, way_out: str) -> Fault:
         """A fault of one stored cell, with its file and row where the book was read from files."""
@@ -70,19 +76,38 @@ class Book:
         return rows.fault(int(order[at]), rule, way_out, name, value)
 
 
+class Digest:
+    """The digest of a book whose tables are given piece by piece, the rows of a table in the order of its keys."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, Any] = {}
+
+    def add(self, name: str, frame: pd.DataFrame) -> None:
+        """Some rows of a table; a column that is not there says the same as one in which nothing is written."""
+        rows = frame.reindex(columns=[c.stored for c in INPUTS[name]]).to_csv(index=False, header=False)
+        self._tables.setdefault(name, hashlib.sha256()).update(rows.encode())
+
+    def of(self, book: Book) -> str:
+        """The digest of the book that has these tables."""
+        total = hashlib.sha256(f"{book.title}\0{book.as_of}\0{book.currency}\0{book.synthetic}".encode())
+        for name in sorted(self._tables):
+            total.update(f"\0{name}\0{self._tables[name].hexdigest()}".encode())
+        return total.hexdigest()
+
+
 def read_book(folder: Path | str) -> Book:
     """The book in a folder; raises :class:`InputError` with every fault if it breaks any rule."""
     folder = Path(folder)
     if not folder.is_dir():
         way_out = "give the folder that holds book.toml, or make one with `stresslab init`"
         raise InputError([Fault(str(folder), "a book is a folder", way_out)])
-    reader = _Reader(folder)
+    reader = Reader(folder)
     head = reader.head()
     for name in INPUTS:
         reader.table(name)
     reader.faults += check_book(reader.tables, reader.rows, reader.partial, head["as_of"], reader.faults)
     if reader.faults:
-        raise InputError(sorted(reader.faults, key=_reading_order))
+        raise InputError(sorted(reader.faults, key=reading_order))
     tables, places = {}, {}
     for name, frame in reader.tables.items():
         order = row_order(name, frame)
@@ -90,7 +115,8 @@ def read_book(folder: Path | str) -> Book:
     return Book(head["title"], head["as_of"], head["currency"], head["synthetic"], tables, reader.digests, folder, places)
 
 
-def _reading_order(fault: Fault) -> tuple[int, str, float]:
+def reading_order(fault: Fault) -> tuple[int, str, float]:
+    """Faults stand in the order of tables, files and rows."""
     table = fault.file.partition("/")[0].partition(".")[0]
     return list(INPUTS).index(table) if table in INPUTS else -1, fault.file, math.inf if fault.row is None else fault.row
 
@@ -105,7 +131,7 @@ def row_order(name: str, frame: pd.DataFrame) -> NDArray[np.int64]:
     return frame.reset_index(drop=True).sort_values(keys, kind="stable").index.to_numpy(np.int64)
 
 
-class _Reader:
+class Reader:
     """Reads the files of one book, and remembers what is wrong with them."""
 
     def __init__(self, folder: Path) -> None:
@@ -187,7 +213,7 @@ class _Reader:
             return
         if not len(raw) and name in _NEVER_EMPTY and name not in self.partial:
             self.refuse(found[0].name, "this table has no rows", f"write at least one of the {name}")
-        self._convert(name, raw)
+        self.convert(name, raw)
 
     def _instead_of(self, name: str) -> str:
         others = [p.name for p in sorted(self.folder.iterdir()) if p.suffix in (".csv", ".parquet") and p.stem not in INPUTS]
@@ -250,23 +276,30 @@ class _Reader:
             return None
         frames, parts, count = [], [], 0
         for part in paths:
-            shown = part.relative_to(self.folder).as_posix()
-            data = self.bytes_of(part)
-            if data is None:
+            frame = self.parquet_file(name, part, part.relative_to(path).parts if path.is_dir() else ())
+            if frame is None:
                 return None
-            try:
-                frame = intake.parquet(data)
-            except ValueError:
-                self.refuse(shown, "cannot be read as Parquet: it is cut off, damaged or something else", "write the file again")
-                return None
-            frames.append(_with_folder_names(name, frame, part.relative_to(path).parts if path.is_dir() else ()))
-            parts.append((count, shown))
+            frames.append(frame)
+            parts.append((count, part.relative_to(self.folder).as_posix()))
             count += len(frame)
         raw = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         self.rows[name] = Rows(path.name, range(2, len(raw) + 2), tuple(parts) if path.is_dir() else ())
         return raw.reset_index(drop=True)
 
-    def _convert(self, name: str, raw: pd.DataFrame) -> None:
+    def parquet_file(self, name: str, path: Path, parts: tuple[str, ...]) -> pd.DataFrame | None:
+        """One file of a table, with the columns that its folders name; None and a fault if it cannot be read."""
+        data = self.bytes_of(path)
+        if data is None:
+            return None
+        try:
+            return with_folder_names(name, intake.parquet(data), parts)
+        except ValueError:
+            shown = path.relative_to(self.folder).as_posix()
+            self.refuse(shown, "cannot be read as Parquet: it is cut off, damaged or something else", "write the file again")
+            return None
+
+    def convert(self, name: str, raw: pd.DataFrame) -> None:
+        """A table as it is stored, with the faults of its columns and cells; its rows are known already."""
         columns, rows = {c.name: c for c in INPUTS[name]}, self.rows[name]
         header = [str(written) for written in raw.columns]
         for at, written in enumerate(header):
@@ -296,7 +329,7 @@ def _says_something(record: list[str]) -> bool:
     return bool("".join(record).strip())
 
 
-def _with_folder_names(name: str, frame: pd.DataFrame, parts: tuple[str, ...]) -> pd.DataFrame:
+def with_folder_names(name: str, frame: pd.DataFrame, parts: tuple[str, ...]) -> pd.DataFrame:
     """A part with the columns that its folders name, as ``platform_id=P1`` does."""
     for part in parts[:-1]:
         column, _, value = part.partition("=")

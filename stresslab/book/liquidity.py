@@ -29,23 +29,73 @@ TOP = 10
 BP = 10_000
 
 
-class Lender:
-    """One platform of a book with what belongs to it."""
+class Loans:
+    """The accounts of one platform, of a book or of a part of one, and what they add up to."""
 
-    def __init__(self, book: Book, at: int, line: int, collateral: pd.Series[Any], limits: Limits) -> None:
-        t, self.assumed = book.tables, limits.assumptions
-        self.as_of, self.line, self.row = book.as_of, line, t["platforms"].iloc[at]
-        self.platform_id = str(self.row["platform_id"])
-        mine = (t["accounts"]["platform_id"] == self.platform_id).to_numpy(dtype=bool)
+    def __init__(self, book: Book, platform: str, collateral: pd.Series[Any], limits: Limits) -> None:
+        t, self.assumed, self.as_of = book.tables, limits.assumptions, book.as_of
+        mine = (t["accounts"]["platform_id"] == platform).to_numpy(dtype=bool)
         self.accounts = t["accounts"][mine]
         self.collateral = np.array(collateral, dtype=np.int64)[mine]
         self.debt = self.accounts["debt_li"].to_numpy(np.int64)
         claims = t["claims"]
+        self.claims = claims[(claims["platform_id"] == platform) & (claims["kind"] != "account_equity")]
+        self.positions = t["positions"][t["positions"]["account_id"].isin(self.accounts["account_id"])]
+        self.stocks = t["instruments"]
+
+    def sums(self) -> dict[str, Any]:
+        """Integers that add up over parts: debt by days, what comes in by day, debt by client, collateral by instrument and so on."""
+        days, soon = self.days(), self.days() <= HORIZON
+        lent, weighted = _risk_weights(self)
+        return {
+            "loans_li": int(self.debt.sum()), "by_days": _by(days, self.debt),
+            "inflow": _by(np.maximum(days[soon], 1), self.debt[soon] * int(self.assumed.loan_inflow_pct * 100) // BP),
+            "owed": _owed(self), "instruments": _by_instrument(self), "lent_by_weight": lent, "weighted": weighted,
+            "high_leverage_li": _high_leverage(self), "kinds": self.kinds(),
+        }
+
+    def days(self) -> Any:
+        """The days to the maturity of each loan; what matured, or has no date, is on call."""
+        ends, call = given(self.accounts, "maturity_date", None), self.assumed.loan_call_days
+        return np.array([max((d - self.as_of).days, call) if isinstance(d, datetime.date) else call for d in ends], np.int64)
+
+    def kinds(self) -> dict[tuple[int, int, int, bool], list[int]]:
+        """By the lines of a contract (warning, liquidation, restore, whole sale): accounts, collateral and debt (M-117)."""
+        a = self.accounts
+        restore = given(a, "restore_line_bp", -1).to_numpy(np.int64)
+        warning = a["warning_line_bp"].to_numpy(np.int64)
+        restore = np.where(restore < 0, warning, restore)
+        full = given(a, "full_sale", False).astype(bool).to_numpy(dtype=bool)
+        keys = zip(warning.tolist(), a["liquidation_line_bp"].tolist(), restore.tolist(), full.tolist(), strict=True)
+        kinds: dict[tuple[int, int, int, bool], list[int]] = {}
+        for key, held, debt in zip(keys, self.collateral.tolist(), self.debt.tolist(), strict=True):
+            if 0 < debt < held:
+                kind = kinds.setdefault(key, [0, 0, 0])
+                kind[0], kind[1], kind[2] = kind[0] + 1, kind[1] + held, kind[2] + debt
+        return kinds
+
+
+def _by(keys: Any, amounts: Any) -> dict[int, int]:
+    """Sums of amounts by key."""
+    different, which = np.unique(keys, return_inverse=True)
+    total = np.zeros(different.size, np.int64)
+    np.add.at(total, which, amounts)
+    return dict(zip(different.tolist(), total.tolist(), strict=True))
+
+
+class Lender:
+    """One platform of a book with what belongs to it; ``sums`` are those of its accounts (:meth:`Loans.sums`)."""
+
+    def __init__(self, book: Book, at: int, line: int, sums: dict[str, Any], limits: Limits) -> None:
+        t, self.assumed = book.tables, limits.assumptions
+        self.as_of, self.line, self.row = book.as_of, line, t["platforms"].iloc[at]
+        self.platform_id = str(self.row["platform_id"])
+        self.sums = sums
+        claims = t["claims"]
         self.claims = claims[(claims["platform_id"] == self.platform_id) & (claims["kind"] != "account_equity")]
         funding = t["funding"][t["funding"]["platform_id"] == self.platform_id]
         self.funding = funding[funding["parent_id"].isna()] if "parent_id" in funding else funding
-        held = t["positions"][t["positions"]["account_id"].isin(self.accounts["account_id"])]
-        self.positions, self.stocks = held, t["instruments"]
+        self.stocks = t["instruments"]
         self.segregated = segregated_of_claims(t)[at]
         haircut = int(self.assumed.pool_haircut_pct * 100)
         self.cash, self.pool = int(self.row["cash_li"]), int(self.row["liquid_pool_li"]) * (BP - haircut) // BP
@@ -69,11 +119,6 @@ class Lender:
         value = self.row.get(column)
         return 0 if value is None or pd.isna(value) else int(value)
 
-    def loan_days(self) -> Any:
-        """The days to the maturity of each loan; what matured, or has no date, is on call."""
-        ends, call = given(self.accounts, "maturity_date", None), self.assumed.loan_call_days
-        return np.array([max((d - self.as_of).days, call) if isinstance(d, datetime.date) else call for d in ends], np.int64)
-
 
 def platform_liquidity(lender: Lender) -> tuple[dict[str, Any], dict[str, Fraction | None]]:
     """The facts of a platform for tables (whole numbers, in JSON's types) and its figures by name (exact fractions)."""
@@ -82,11 +127,11 @@ def platform_liquidity(lender: Lender) -> tuple[dict[str, Any], dict[str, Fracti
     liquid = lender.cash + lender.pool
     groups = concentrations(lender)
     ladder = _ladder(lender)
-    weights, weighted = _risk_weights(lender)
+    weights, weighted = [[k, lent] for k, lent in sorted(lender.sums["lent_by_weight"].items())], lender.sums["weighted"]
     foreign = _foreign_month(lender)
     horizon = _survival(lender)
     redeemable = int(lender.claim_li.sum())
-    high = _high_leverage(lender)
+    high, loans = lender.sums["high_leverage_li"], lender.sums["loans_li"]
     facts = {
         "tiers_li": {"cash": lender.cash, "pool": lender.pool, "line": lender.line},
         "promised_line_li": max(0, lender.money("bank_line_li") - lender.money("line_drawn_li") - lender.line),
@@ -94,7 +139,7 @@ def platform_liquidity(lender: Lender) -> tuple[dict[str, Any], dict[str, Fracti
         "redemptions": [_redemption(lender, share, redeemable) for share in (20, 30)],
         "ladder": ladder, "concentration": groups, "risk_weights": weights, "risk_weighted_li": weighted,
         "own_capital_li": lender.money("own_capital_li"), "foreign_month_li": foreign, "survival_days": horizon,
-        "high_leverage_li": high, "loans_li": int(lender.debt.sum()),
+        "high_leverage_li": high, "loans_li": loans,
     }
     cap = Fraction(lender.assumed.inflow_cap_pct) / 100
     figures: dict[str, Fraction | None] = {
@@ -104,7 +149,7 @@ def platform_liquidity(lender: Lender) -> tuple[dict[str, Any], dict[str, Fracti
         "liquid_pool_pct": _pct(lender.money("liquid_pool_li"), redeemable),
         "survival_days": None if horizon is None else Fraction(horizon),
         "capital_ratio_pct": _pct(lender.money("own_capital_li"), weighted),
-        "foreign_buffer_pct": _pct(liquid, foreign), "high_leverage_pct": _pct(high, int(lender.debt.sum())),
+        "foreign_buffer_pct": _pct(liquid, foreign), "high_leverage_pct": _pct(high, loans),
     }
     return facts, figures | _concentration_figures(groups)
 
@@ -134,11 +179,17 @@ def owners(frame: pd.DataFrame) -> pd.Series[Any]:
 def _netted(lender: Lender, soon: Any) -> int:
     """Claims within a window after set-off against what the same client group owes the platform, group by group (M-118)."""
     asked = pd.Series(lender.claim_li, index=lender.claims.index)[soon].groupby(owners(lender.claims)[soon]).sum()
-    groups = dict(zip(lender.claims["client_id"], owners(lender.claims), strict=True))
+    return sum(max(0, int(v) - lender.sums["owed"].get(name, 0)) for name, v in asked.items())
+
+
+def _owed(loans: Loans) -> dict[str, int]:
+    """What each client group that has claims owes, 厘."""
+    claimants = owners(loans.claims)
+    groups = dict(zip(loans.claims["client_id"], claimants, strict=True))
     # An account may name its client alone, and the claims say to which group that client belongs.
-    who = owners(lender.accounts).map(lambda name: groups.get(name, name))
-    owed = lender.accounts["debt_li"][who.notna()].groupby(who[who.notna()]).sum()
-    return sum(max(0, int(v) - int(owed.get(name, 0))) for name, v in asked.items())
+    who = owners(loans.accounts).map(lambda name: groups.get(name, name))
+    known = who.isin(claimants)
+    return {str(name): int(debt) for name, debt in loans.accounts["debt_li"][known].groupby(who[known]).sum().items()}
 
 
 def _flows(lender: Lender) -> dict[str, int]:
@@ -148,7 +199,7 @@ def _flows(lender: Lender) -> dict[str, int]:
     rates = _claim_rates(lender)
     claims = int(sum(int(v) * r // BP for v, r in zip(lender.claim_li[soon], rates[soon], strict=True)))
     funding = int(lender.funding_li[lender.funding_days <= MONTH].sum()) * int(off.funding * 100) // BP
-    loans = int(lender.debt[lender.loan_days() <= MONTH].sum()) * int(lender.assumed.loan_inflow_pct * 100) // BP
+    loans = sum(debt for days, debt in lender.sums["by_days"].items() if days <= MONTH) * int(lender.assumed.loan_inflow_pct * 100) // BP
     net = liquidity.net_outflow(claims + funding, loans, Fraction(lender.assumed.inflow_cap_pct) / 100)
     return {"claims": claims, "funding": funding, "outflow": claims + funding, "inflow": loans, "net": -int(-net // 1)}
 
@@ -176,10 +227,8 @@ def _survival(lender: Lender) -> int | None:
     soon = lender.funding_days <= HORIZON
     funding = lender.funding_li[soon] * int(lender.assumed.run_off_pct.funding * 100) // BP
     np.add.at(out, np.maximum(lender.funding_days[soon], 1), funding)
-    days = lender.loan_days()
-    soon = days <= HORIZON
-    loans = lender.debt[soon] * int(lender.assumed.loan_inflow_pct * 100) // BP
-    np.add.at(into, np.maximum(days[soon], 1), loans)
+    for day, loans in lender.sums["inflow"].items():
+        into[day] += loans
     available = lender.cash + lender.pool + lender.line
     cap = Fraction(lender.assumed.inflow_cap_pct) / 100
     return liquidity.survival(available, out[1 : HORIZON + 1].tolist(), into[1:].tolist(), cap)
@@ -194,16 +243,18 @@ def _redemption(lender: Lender, share: int, redeemable: int) -> dict[str, Any]:
 
 def concentrations(lender: Lender) -> dict[str, Any]:
     """The largest of client groups, funders, instruments and sectors with their totals and Herfindahl indices (M-119)."""
-    at = pd.Index(lender.stocks["instrument_id"]).get_indexer(pd.Index(lender.positions["instrument_id"]))
-    value = pd.Series(
-        lender.positions["shares"].to_numpy(np.int64) * lender.stocks["price_li"].to_numpy(np.int64)[at], index=lender.positions.index)
+    worth: dict[str, int] = lender.sums["instruments"]
+    sector = dict(zip(lender.stocks["instrument_id"], lender.stocks["sector"], strict=True))
+    sectors: dict[str, int] = {}
+    for name, held in worth.items():
+        sectors[sector[name]] = sectors.get(sector[name], 0) + held
     funder = given(lender.funding, "funder_id", None)
     names = [f if isinstance(f, str) else n for f, n in zip(funder, lender.funding["funding_id"], strict=True)]
-    sums = {
+    sums: dict[str, Any] = {
         "client": lender.claims["amount_li"].groupby(owners(lender.claims)).sum(),
         "funder": lender.funding["amount_li"].groupby(pd.Series(names, index=lender.funding.index, dtype=object)).sum(),
-        "instrument": value.groupby(lender.positions["instrument_id"]).sum(),
-        "sector": value.groupby(lender.stocks["sector"].to_numpy()[at]).sum(),
+        "instrument": worth,
+        "sector": sectors,
     }
     found = {}
     for kind, total in sums.items():
@@ -214,6 +265,14 @@ def concentrations(lender: Lender) -> dict[str, Any]:
             "hhi_ppm": None if index is None else round(10**6 * index),
         }
     return found
+
+
+def _by_instrument(loans: Loans) -> dict[str, int]:
+    """What all accounts together hold of each instrument, 厘 at book prices."""
+    p, stocks = loans.positions, loans.stocks
+    at = pd.Index(stocks["instrument_id"]).get_indexer(pd.Index(p["instrument_id"]))
+    value = pd.Series(p["shares"].to_numpy(np.int64) * stocks["price_li"].to_numpy(np.int64)[at], index=p.index)
+    return {str(name): int(v) for name, v in value.groupby(p["instrument_id"]).sum().items()}
 
 
 def _concentration_figures(groups: dict[str, Any]) -> dict[str, Fraction | None]:
@@ -231,14 +290,16 @@ def _ladder(lender: Lender) -> dict[str, Any]:
     assets, owed = [0] * (len(LADDER) + 1), [0] * (len(LADDER) + 1)
     assets[0] += lender.cash + lender.pool
     funding, claims = (lender.funding_days, lender.funding_li, owed), (lender.claim_days, lender.claim_li, owed)
-    for days, amounts, side in ((lender.loan_days(), lender.debt, assets), funding, claims):
+    by_days = lender.sums["by_days"]
+    loans = np.array(list(by_days), np.int64), np.array(list(by_days.values()), np.int64), assets
+    for days, amounts, side in (loans, funding, claims):
         for bucket in range(len(side)):
             side[bucket] += int(amounts[np.searchsorted(edges, days, side="left") == bucket].sum())
     return {"edges": [*LADDER, None], "assets_li": assets, "liabilities_li": owed, "gap_li": liquidity.gaps(assets, owed)}
 
 
-def _risk_weights(lender: Lender) -> tuple[list[list[int]], int]:
-    """Loans by the weight of the collateral behind them, [weight in bp, 厘 of loans], and the weighted sum, rounded up (M-121).
+def _risk_weights(lender: Loans) -> tuple[dict[int, int], int]:
+    """Loans by the weight in bp of the collateral behind them, 厘, and the weighted sum, rounded up for each loan (M-121).
 
     Of a loan, each instrument's part of the collateral carries that instrument's weight; the part of cash weighs nothing.
     """
@@ -264,7 +325,7 @@ def _risk_weights(lender: Lender) -> tuple[list[list[int]], int]:
         for k, v in zip(kinds.tolist(), row, strict=True):
             if v:
                 lent[k] = lent.get(k, 0) + debt * v // held
-    return [[k, lent[k]] for k in sorted(lent)], weighted
+    return lent, weighted
 
 
 def _foreign_month(lender: Lender) -> int:
@@ -275,14 +336,20 @@ def _foreign_month(lender: Lender) -> int:
     return claims + int(lender.funding_li[source & (lender.funding_days <= MONTH)].sum())
 
 
-def _high_leverage(lender: Lender) -> int:
+def _high_leverage(lender: Loans) -> int:
     """The debt of accounts whose leverage A / E lies above the high one, 厘."""
     cap, equity = int(lender.assumed.high_leverage * 100), lender.collateral - lender.debt
     high = (lender.debt > 0) & ((equity <= 0) | (100 * lender.collateral > cap * equity))
     return int(lender.debt[high].sum())
 
 
+def loan_sums(book: Book, limits: Limits) -> dict[str, dict[str, Any]]:
+    """What the accounts of a book, or of a part of it, add up to, by platform."""
+    collateral = collateral_of_accounts(book.tables)
+    return {str(name): Loans(book, name, collateral, limits).sums() for name in book.tables["platforms"]["platform_id"]}
+
+
 def lenders(book: Book, lines: list[int], limits: Limits) -> list[Lender]:
     """Every platform of a book; ``lines`` is what each can draw at once, 厘."""
-    collateral = collateral_of_accounts(book.tables)
-    return [Lender(book, at, lines[at], collateral, limits) for at in range(len(book.tables["platforms"]))]
+    sums = loan_sums(book, limits) if book.sums is None else book.sums["loans"]
+    return [Lender(book, at, lines[at], sums[str(name)], limits) for at, name in enumerate(book.tables["platforms"]["platform_id"])]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from stresslab.book.checks import collateral_of_accounts, given
 from stresslab.book.files import Book
-from stresslab.book.rated import rated_facts
+from stresslab.book.rated import rated_facts, rated_sums
 from stresslab.glossary import INVESTOR_TYPES
 
 #: Edges of the leverage distribution, L = A / E (M-3); the last bin has no end, and holds accounts without equity.
@@ -18,30 +18,48 @@ SHORT_DAYS = 30
 TOP_CLIENTS = 10
 
 
+def size_of(book: Book) -> dict[str, int]:
+    """How many accounts and positions a book has."""
+    t = book.tables
+    indebted = int((t["accounts"]["debt_li"] > 0).sum())
+    return {"accounts": len(t["accounts"]), "accounts_with_debt": indebted, "positions": len(t["positions"])}
+
+
 def book_facts(book: Book) -> dict[str, Any]:
     """Title, date and size of a book."""
-    t = book.tables
     return {
         "title": book.title, "as_of": str(book.as_of), "currency": book.currency, "synthetic": book.synthetic,
-        "accounts": len(t["accounts"]), "accounts_with_debt": int((t["accounts"]["debt_li"] > 0).sum()),
-        "positions": len(t["positions"]), "instruments": len(t["instruments"]),
+        **(size_of(book) if book.sums is None else book.sums["size"]), "instruments": len(book.tables["instruments"]),
     }
+
+
+def profile_sums(book: Book) -> dict[str, dict[str, Any]]:
+    """What the accounts of a book, or of a part of it, add to the facts of each platform: integers that add up over parts."""
+    a = book.tables["accounts"]
+    collateral = collateral_of_accounts(book.tables)
+    found = {}
+    for name in book.tables["platforms"]["platform_id"]:
+        mine = (a["platform_id"] == name).to_numpy(dtype=bool)
+        debt, held = a["debt_li"].to_numpy(np.int64)[mine], [int(v) for v in collateral[mine]]
+        found[str(name)] = {
+            "loans_li": int(debt.sum()), "accounts": int(mine.sum()), "accounts_with_debt": int((debt > 0).sum()),
+            "collateral_li": sum(held), "leverage": leverage_distribution(held, debt.tolist()),
+            "investors": _investors(a["investor_type"].to_numpy()[mine], debt),
+            "rated": rated_sums(a[mine], collateral[mine], book.as_of),
+        }
+    return found
 
 
 def platform_facts(book: Book, lines: list[int]) -> list[dict[str, Any]]:
     """One dict per platform: balance sheet, funding mix, claims, concentration, leverage. ``lines`` is what each can draw."""
-    t = book.tables
-    collateral = collateral_of_accounts(t)
-    return [_platform(book, at, lines[at], collateral) for at in range(len(t["platforms"]))]
+    sums = profile_sums(book) if book.sums is None else book.sums["profile"]
+    return [_platform(book, at, lines[at], sums[str(name)]) for at, name in enumerate(book.tables["platforms"]["platform_id"])]
 
 
-def _platform(book: Book, at: int, line: int, collateral: pd.Series[Any]) -> dict[str, Any]:
+def _platform(book: Book, at: int, line: int, sums: dict[str, Any]) -> dict[str, Any]:
     t = book.tables
     p = t["platforms"]
     name = p["platform_id"].iloc[at]
-    mine = (t["accounts"]["platform_id"] == name).to_numpy()
-    debt = t["accounts"]["debt_li"].to_numpy(np.int64)[mine]
-    held = [int(v) for v in collateral[mine]]
     claims = t["claims"][(t["claims"]["platform_id"] == name) & (t["claims"]["kind"] != "account_equity")]
     foreign = given(claims, "foreign", False).astype(bool)
     funding = t["funding"][t["funding"]["platform_id"] == name]
@@ -56,8 +74,9 @@ def _platform(book: Book, at: int, line: int, collateral: pd.Series[Any]) -> dic
         "platform_id": name, "name": label if isinstance(label, str) else name,
         "own_capital_li": money("own_capital_li"), "reserve_li": money("reserve_li"), "cash_li": money("cash_li"),
         "liquid_pool_li": money("liquid_pool_li"), "other_assets_li": money("other_assets_li"), "segregated_li": money("segregated_li"),
-        "bank_line_li": line, "loans_li": int(debt.sum()), "accounts": int(mine.sum()), "accounts_with_debt": int((debt > 0).sum()),
-        "collateral_li": sum(held), "claims_li": int(claims["amount_li"].sum()),
+        "bank_line_li": line, "loans_li": sums["loans_li"], "accounts": sums["accounts"],
+        "accounts_with_debt": sums["accounts_with_debt"], "collateral_li": sums["collateral_li"],
+        "claims_li": int(claims["amount_li"].sum()),
         "free_cash_claims_li": int(claims.loc[claims["kind"] == "free_cash", "amount_li"].sum()),
         "foreign_claims_li": int(claims.loc[foreign, "amount_li"].sum()),
         "funding_li": int(direct["amount_li"].sum()),
@@ -66,9 +85,9 @@ def _platform(book: Book, at: int, line: int, collateral: pd.Series[Any]) -> dic
         "top_clients": _top_clients(claims),
         "risk_disclosure_score": None if score is None or score != score else float(score),
         "risk_disclosure_evidence": evidence if isinstance(evidence, str) else None,
-        "leverage": leverage_distribution(held, debt.tolist()),
-        "investors": _investors(t["accounts"]["investor_type"].to_numpy()[mine], debt),
-        **rated_facts(book, str(name), collateral),
+        "leverage": {"edges": [*LEVERAGE_EDGES, None]} | sums["leverage"],
+        "investors": sums["investors"],
+        **rated_facts(book, str(name), sums["rated"]),
     }
 
 
@@ -95,4 +114,4 @@ def leverage_distribution(collateral: list[int], debt: list[int]) -> dict[str, A
             at = len(tenths) - 1 if a <= d else max(i for i, e in enumerate(tenths) if 10 * a >= e * (a - d))
             accounts[at] += 1
             owed[at] += d
-    return {"edges": [*LEVERAGE_EDGES, None], "accounts": accounts, "debt_li": owed}
+    return {"accounts": accounts, "debt_li": owed}

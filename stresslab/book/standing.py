@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from stresslab.book.checks import given
 from stresslab.book.files import Book
 from stresslab.book.liquidity import Lender, lenders, platform_liquidity
-from stresslab.book.suitability import account_findings
+from stresslab.book.suitability import account_findings, finding_sums
 from stresslab.limits import Limits, judge
 from stresslab.market.rules import selling_cost_bp
 
@@ -22,9 +19,10 @@ OWN_MONEY = 100_000_000
 def standing(book: Book, lines: list[int], limits: Limits) -> dict[str, Any]:
     """Everything that the limits say of a book, in the types of JSON: limits, findings and facts of each platform."""
     assumed = limits.assumptions.model_dump(mode="json")
-    found = account_findings(book, limits)
+    found = finding_sums(book, limits) if book.sums is None else book.sums["findings"]
     platforms = []
-    for lender, accounts in zip(lenders(book, lines, limits), found, strict=True):
+    for lender in lenders(book, lines, limits):
+        accounts = account_findings(found[lender.platform_id])
         facts, figures = platform_liquidity(lender)
         platforms.append({
             "platform_id": lender.platform_id, "limits": judge(limits, figures), "accounts": accounts, "facts": facts,
@@ -38,18 +36,7 @@ def standing(book: Book, lines: list[int], limits: Limits) -> dict[str, Any]:
 
 def contracts(book: Book, lender: Lender) -> list[dict[str, Any]]:
     """The kinds of contracts that a platform lends under: lines, whole sale, average leverage; most debt first (M-117)."""
-    a = lender.accounts
-    restore = given(a, "restore_line_bp", -1).to_numpy(np.int64)
-    warning = a["warning_line_bp"].to_numpy(np.int64)
-    restore = np.where(restore < 0, warning, restore)
-    full = given(a, "full_sale", False).astype(bool).to_numpy(dtype=bool)
-    keys = zip(warning.tolist(), a["liquidation_line_bp"].tolist(), restore.tolist(), full.tolist(), strict=True)
-    kinds: dict[tuple[int, int, int, bool], list[int]] = {}
-    for key, held, debt in zip(keys, lender.collateral.tolist(), lender.debt.tolist(), strict=True):
-        if 0 < debt < held:
-            kind = kinds.setdefault(key, [0, 0, 0])
-            kind[0], kind[1], kind[2] = kind[0] + 1, kind[1] + held, kind[2] + debt
-    ranked = sorted(kinds.items(), key=lambda item: (-item[1][2], item[0]))[:CONTRACTS]
+    ranked = sorted(lender.sums["kinds"].items(), key=lambda item: (-item[1][2], item[0]))[:CONTRACTS]
     return [
         {
             "warning_bp": w, "liquidation_bp": q, "restore_bp": r, "full_sale": f, "accounts": n, "debt_li": debt,

@@ -56,24 +56,32 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def account_findings(book: Book, limits: Limits) -> list[list[dict[str, Any]]]:
-    """For each platform of the book, in its order: every rule with the accounts that break it, their debt and a few names."""
+def finding_sums(book: Book, limits: Limits) -> dict[str, dict[str, dict[str, Any]]]:
+    """By platform and rule: the accounts that break it, their debt and the first names, of a book or of a part of one."""
     a = book.tables["accounts"]
     broken = broken_rules(book, limits)
     debt, names = a["debt_li"].to_numpy(np.int64), a["account_id"].to_numpy(dtype=object)
-    found = []
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for platform in book.tables["platforms"]["platform_id"]:
         mine = (a["platform_id"] == platform).to_numpy(dtype=bool)
-        rows = []
-        for rule in RULES:
-            hit = broken[rule.name] & mine
-            count = int(hit.sum())
-            rows.append({
-                "name": rule.name, "en": rule.en, "zh": rule.zh, "light": rule.light if count else "green", "formula": rule.formula,
-                "accounts": count, "debt_li": int(debt[hit].sum()), "examples": [str(n) for n in names[hit][:NAMED]],
-            })
-        found.append(rows)
+        hits = {rule.name: broken[rule.name] & mine for rule in RULES}
+        found[str(platform)] = {
+            name: {"accounts": int(hit.sum()), "debt_li": int(debt[hit].sum()), "examples": [str(n) for n in names[hit][:NAMED]]}
+            for name, hit in hits.items()
+        }
     return found
+
+
+def account_findings(sums: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """For one platform: every rule with the accounts that break it, their debt and a few names, from :func:`finding_sums`."""
+    rows = []
+    for rule in RULES:
+        hit = sums[rule.name]
+        rows.append({
+            "name": rule.name, "en": rule.en, "zh": rule.zh, "light": rule.light if hit["accounts"] else "green",
+            "formula": rule.formula, "accounts": hit["accounts"], "debt_li": hit["debt_li"], "examples": hit["examples"][:NAMED],
+        })
+    return rows
 
 
 def broken_rules(book: Book, limits: Limits) -> dict[str, Bools]:

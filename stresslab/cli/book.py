@@ -35,6 +35,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
     accounts: Annotated[int, typer.Option("--accounts", help="Number of accounts.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the synthetic book.")] = 1,
+    partitions: Annotated[int, typer.Option("--partitions", help="Accounts as Parquet in so many parts; 0: CSV.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Write the demo book as CSV, to edit.
@@ -43,7 +44,7 @@ def init(
     """
     from stresslab import verbs
 
-    book = verbs.init(folder, accounts=accounts, seed=seed)
+    book = verbs.init(folder, accounts=accounts, seed=seed, partitions=partitions)
     with results():
         if as_json:
             told = {"folder": str(folder), "title": book.title, "digest": book.digest, "rows": {n: len(t) for n, t in book.tables.items()}}
@@ -68,13 +69,13 @@ def check(
 
     Example: stresslab check my-book --scenario crash-40 --limits my-limits.toml --fail-on limit
     """
-    from stresslab import verbs
+    from stresslab import checking
     from stresslab.faults import Fault, InputError
 
     if book is None and not scenario and market is None:
         raise InputError([Fault("options", "there is nothing to check", "give a book's folder, --scenario or --market")])
     try:
-        said = verbs.check(book, scenario or [], market, limits=limits, since=since)
+        said = checking.check(book, scenario or [], market, limits=limits, since=since)
     except InputError as error:
         if as_json:
             with results():

@@ -85,7 +85,8 @@ def run(
     limits: LimitsFile = None,
     workers: Workers = 0,
     scheduler: Scheduler = None,
-    parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
+    parts: Annotated[int, typer.Option(
+        "--parts", help="Cut the book by accounts into so many parts; 0: only if it does not fit the memory. Changes no result.")] = 0,
     block_paths: Annotated[int, typer.Option("--block-paths", help="Paths of one task; changes no result.")] = 25,
     sampling: Annotated[Sampling, typer.Option(
         "--sampling", help="How paths are drawn: each by itself, in mirrored pairs, or as evenly spread Sobol points.")] = Sampling.PLAIN,
@@ -99,6 +100,9 @@ def run(
     tail_target_error: Annotated[str, typer.Option(
         "--tail-target-error", help="Relative standard error wanted for a rare event.")] = "10%",
     tail_paths: Annotated[int, typer.Option("--tail-paths", help="Paths of one method for one rare event, at most.")] = 100_000,
+    share: Annotated[str | None, typer.Option(
+        "--share", help="Folder or URL where the workers of a cluster open the resolved book; by default the run's folder.")] = None,
+    memory_gib: Annotated[float | None, typer.Option("--memory-gib", help="Memory of one worker; by default what there is.")] = None,
 ) -> None:
     """Run scenarios on a book.
 
@@ -111,7 +115,7 @@ def run(
             made = verbs.run(book, list(scenario), paths=paths, seed=seed, out=out, market=market, workers=workers,
                              scheduler=scheduler, parts=parts, block_paths=block_paths, sampling=sampling, scale=scale,
                              limits=limits, progress=progress, tail=tail or [], tail_platform=platform, tail_target_error=tail_target_error,
-                             tail_paths=tail_paths)
+                             tail_paths=tail_paths, share=share, memory_gib=memory_gib, say=lambda text: say(text, quiet))
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None

@@ -121,10 +121,9 @@ def step_moments(v: float, p: Heston) -> tuple[float, float]:
     """Mean and ψ = variance / mean² of one step of the variance, which the scheme matches (M-57); ψ 0 where nothing moves."""
     fade = math.exp(-p.reversion * p.years)
     mean = p.long_run + (v - p.long_run) * fade
-    square = (
-        v * squared(p.wobble) * fade * (1.0 - fade) / p.reversion + p.long_run * squared(p.wobble) * squared(1.0 - fade) / (2.0 * p.reversion)
-    )
-    return mean, square / (mean * mean) if mean > 0.0 else 0.0
+    wobble, rest = squared(p.wobble), 1.0 - fade
+    variance = v * wobble * fade * rest / p.reversion + p.long_run * wobble * squared(rest) / (2.0 * p.reversion)
+    return mean, variance / (mean * mean) if mean > 0.0 else 0.0
 
 
 @kernel

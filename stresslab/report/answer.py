@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from stresslab.report.ledger import harmless
 from stresslab.report.phrase import Language, Phrase
+from stresslab.spreadsheets import harmless
 
 if TYPE_CHECKING:
     import pyarrow as pa
