@@ -50,13 +50,13 @@ def edges_of(data: Any, size: int, count: int) -> list[int]:
     return [0, *sorted(inner), size]
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.sampled_from((1, 2, 7, 64)), st.data())
 def test_a_cut_world_equals_the_plain_twin(world: World, count: int, data: Any) -> None:
     equals_the_twin(world, edges_of(data, len(world["accounts"]), count))
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(planned_worlds(), st.sampled_from((1, 2, 7)), st.data())
 def test_a_cut_world_with_responses_equals_the_plain_twin(world: World, count: int, data: Any) -> None:
     equals_the_twin(world, edges_of(data, len(world["accounts"]), count))
