@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stresslab.faults import Fault, InputError
 from stresslab.history import History, read_history
 from stresslab.history.splits import Splits
+from stresslab.spreadsheets import csv_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +152,6 @@ def shadow_on_run(
     }
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
-        record.write_bytes(place / "promotion.csv", promotion_table(pairs).to_csv(index=False, float_format="%.6g").encode())
+        record.write_bytes(place / "promotion.csv", csv_of(promotion_table(pairs), float_format="%.6g").encode())
         record.write_json(place / "shadow.json", told)
     return told

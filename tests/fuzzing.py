@@ -32,7 +32,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stresslab import record, verbs
+from stresslab import checking, record, verbs
 from stresslab.book.terms import read_prices
 from stresslab.compare import compare
 from stresslab.early_warning.events import _listed
@@ -635,7 +635,7 @@ def readers(place: Path) -> dict[str, Reader]:
     plan = json.loads(run["run/plan.json"])
 
     def book(folder: Path) -> None:
-        verbs.check(folder / "book", [folder / "scenario.toml"] if (folder / "scenario.toml").exists() else [])
+        checking.check(folder / "book", [folder / "scenario.toml"] if (folder / "scenario.toml").exists() else [])
 
     def own(name: str, data: bytes, read: Callable[[Path], Any]) -> Reader:
         return Reader(lambda folder: read(folder / name), {name: data}, (name,))

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import stresslab
-from stresslab import cli, verbs
+from stresslab import checking, cli, verbs
 from stresslab.book import demo_book, read_book
 from stresslab.faults import InputError
 
@@ -292,7 +292,7 @@ def test_rate_wants_a_finished_run(said, tmp_path, place):
     (damaged / "outcomes.parquet").write_bytes(b"PAR1")
     code, _, err = said("rate", damaged)
     assert code == 2
-    assert err.startswith(f"{damaged / 'outcomes.parquet'}: this table of the run cannot be read; ")
+    assert err.startswith(f"{damaged / 'outcomes.parquet'}: is not the table that the run wrote: its digest differs; ")
 
 
 # --- options ------------------------------------------------------------------------------------
@@ -383,7 +383,7 @@ def test_a_failed_run_exits_with_3(said, monkeypatch, place, tmp_path):
     assert "ZeroDivisionError" in err
     assert err.splitlines()[-1] == "failed: this is a fault of stresslab itself; please report it with the lines above"
 
-    monkeypatch.setattr(verbs, "check", broken(KeyboardInterrupt()))
+    monkeypatch.setattr(checking, "check", broken(KeyboardInterrupt()))
     assert said("check", place / "book") == (3, "", "stopped\n")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "docs" / "examples").glob("*.md"))
+EXAMPLES = sorted(p for p in (Path(__file__).parent.parent / "docs" / "examples").glob("*.md") if p.stem != "index")
 
 
 def test_there_are_examples():

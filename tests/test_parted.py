@@ -72,7 +72,7 @@ def test_the_parts_are_found_in_the_order_of_their_ids(folder: Path, tmp_path: P
 
 
 def test_a_book_in_parts_resolves_to_the_same_arrays_and_facts(folder: Path) -> None:
-    from stresslab.verbs import _describe, plan_of
+    from stresslab.verbs import describe, plan_of
 
     one, other = inputs(folder, False, SCENARIOS), inputs(folder, True, SCENARIOS)
     assert one.book.sums is None
@@ -81,8 +81,8 @@ def test_a_book_in_parts_resolves_to_the_same_arrays_and_facts(folder: Path) -> 
         assert a.account_ids == b.account_ids
         assert a.basket.tolist() == b.basket.tolist()
         assert equal(a.facts, b.facts)
-    assert json.dumps(_describe(plan_of(one, 2, 1) | {"sampling": "plain"}, one)) == json.dumps(
-        _describe(plan_of(other, 2, 1) | {"sampling": "plain"}, other))
+    assert json.dumps(describe(plan_of(one, 2, 1) | {"sampling": "plain"}, one)) == json.dumps(
+        describe(plan_of(other, 2, 1) | {"sampling": "plain"}, other))
 
 
 def test_a_run_of_a_book_in_parts_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:

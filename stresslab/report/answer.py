@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable
@@ -11,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from stresslab.report.phrase import Language, Phrase
-from stresslab.spreadsheets import harmless
+from stresslab.spreadsheets import csv_rows, harmless
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,11 +21,7 @@ _NONE = Phrase("no rows", "无记录")
 
 def csv_text(table: pa.Table) -> str:
     """All rows as CSV; no cell of text, nor a heading, is a formula for a spreadsheet. Empty is null; numbers have all their digits."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow([harmless(name) for name in table.column_names])
-    writer.writerows(zip(*(map(_csv_cell, column.to_pylist()) for column in table.columns), strict=True))
-    return stream.getvalue()
+    return csv_rows(table.column_names, zip(*(map(_csv_cell, column.to_pylist()) for column in table.columns), strict=True))
 
 
 def _csv_cell(value: Any) -> str:
