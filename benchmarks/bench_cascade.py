@@ -262,7 +262,8 @@ class Product:
             weigh_today(f.account, f.position, self.cover, self.weight)
         state.lowest[:] = screen.NO_PRICE
         state.lowest[:, : prices.shape[0]] = prices.T
-        below_warning_screened(f.account, f.position, self.cover, self.weight, prices, state.lowest, state.lane, found)
+        digit = np.zeros(8, np.uint64)
+        below_warning_screened(f.account, f.position, self.cover, self.weight, prices, state.lowest, state.lane, digit, found)
         return found
 
 
@@ -360,26 +361,42 @@ def weigh_today(account: Any, position: Any, cover: F64, weight: Any) -> None:
 
 @loop.compiled
 def below_warning_screened(
-    account: Any, position: Any, cover: F64, weight: Any, prices: I64, lowest: Any, lane: Any, found: I64
+    account: Any, position: Any, cover: F64, weight: Any, prices: I64, lowest: Any, lane: Any, digit: Any, found: I64
 ) -> None:
-    """The same with floats on both sides of the line, and in integers for the accounts and paths in between."""
+    """The same with floats on both sides of the line, and in integers for the accounts and paths in between.
+
+    Paths are counted 64 at once, as numbers whose digit k of all paths is one word (carry-save adders).
+    """
     found[:] = 0
-    apart = 2.0 * (float(screen.SAFE_COVER) - 1.0)
+    digit[:] = 0
+    surely_below = np.float32(2.0 - float(screen.SAFE_COVER))
     for n in range(account.size):
         mine = account[n]
         low = screen.lanes_below(cover[n], mine.first, mine.last, weight, lowest, lane)
-        if low == 0:
-            continue
-        sure = screen.lanes_below(cover[n] + apart, mine.first, mine.last, weight, lowest, lane)
-        for path in range(prices.shape[0]):
-            found[path] += np.int64((sure >> np.uint64(path)) & np.uint64(1))
-        near = low & ~sure
-        for path in range(prices.shape[0] if near else 0):
-            if (near >> np.uint64(path)) & np.uint64(1):
+        if low != 0:
+            sure = np.uint64(0)
+            for path in range(layout.LANES):
+                sure |= np.uint64(lane[path] < surely_below) << np.uint64(path)
+            carry, k = sure, 0
+            while carry != 0:
+                both = digit[k] & carry
+                digit[k] ^= carry
+                carry = both
+                k += 1
+            near = low & ~sure
+            while near != 0:
+                lowest_bit = near & (~near + np.uint64(1))
+                near ^= lowest_bit
+                path = (np.float64(lowest_bit).view(np.int64) >> 52) - 1_023  # the exponent of a power of two
                 value = mine.cash
                 for row in loop.rows(mine):
                     value += position[row].shares * prices[path, position[row].instrument]
                 found[path] += 1 if value * 10_000 < mine.warning_bp * mine.debt else 0
+        if n % 255 == 254 or n == account.size - 1:  # before eight digits are too few
+            for k in range(digit.size):
+                for path in range(prices.shape[0]):
+                    found[path] += np.int64((digit[k] >> np.uint64(path)) & np.uint64(1)) << np.int64(k)
+                digit[k] = 0
 
 
 Tell = Callable[..., None]

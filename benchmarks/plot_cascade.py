@@ -1,6 +1,12 @@
 """Draw the cost of the cascade against accounts and against paths from the lines of bench_cascade.py.
 
-    python benchmarks/bench_cascade.py … >> lines.jsonl; python benchmarks/plot_cascade.py lines.jsonl docs/cost.svg
+    for n in 10000 30000 100000 300000 1000000; do
+        python benchmarks/bench_cascade.py --accounts $n --shocks 0,20,40 --contenders product,loop --loop-paths 1 --paths 16
+    done >> lines.jsonl
+    for n in 1 4 16 64 128 256; do
+        python benchmarks/bench_cascade.py --accounts 100000 --shocks 0,20,40 --contenders product --paths $n
+    done >> lines.jsonl
+    python benchmarks/plot_cascade.py lines.jsonl docs/cost.svg
 """
 
 from __future__ import annotations
@@ -17,25 +23,41 @@ matplotlib.rcParams["svg.fonttype"] = "none"
 matplotlib.rcParams["svg.hashsalt"] = "stresslab"
 
 
+#: Paths of the lines against accounts, and accounts of those against paths.
+PATHS, ACCOUNTS = 16, 100_000
+NAMES = {"product": ("stresslab", "-o"), "loop": ("loop", "--s")}
+
+
 def main(lines: Path, picture: Path) -> None:
-    """One panel: milliseconds a path against accounts, a line for each fall, kernel and loop."""
+    """Milliseconds a path against accounts, kernel and loop; seconds of all paths against their number, kernel; a line for each fall."""
     from matplotlib import pyplot as plt
 
-    found: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    by_accounts: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    by_paths: dict[int, dict[int, float]] = defaultdict(dict)
     kind = ""
     for line in lines.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        if row["bench"] == "cascade" and row["contender"] in ("product", "loop"):
-            found[row["contender"], row["shock_pct"]][row["accounts"]] = row["cpu_ms_per_path"]
-            kind = row["loop"]
-    figure, panel = plt.subplots(figsize=(7, 4.5))
-    for (name, fall), points in sorted(found.items()):
+        if row["bench"] != "cascade" or row["contender"] not in NAMES:
+            continue
+        kind = row["loop"]
+        if row["contender"] == "loop" or row["paths"] == PATHS:
+            by_accounts[row["contender"], row["shock_pct"]][row["accounts"]] = row["cpu_ms_per_path"]
+        if row["contender"] == "product" and row["accounts"] == ACCOUNTS:
+            by_paths[row["shock_pct"]][row["paths"]] = row["cpu_ms_per_path"] * row["paths"] / 1000
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5))
+    for (name, fall), points in sorted(by_accounts.items()):
         at = sorted(points)
-        name, style = {"product": ("stresslab", "-o"), "loop": (f"{kind} loop", "--s")}[name]
-        panel.plot(at, [points[n] for n in at], style, label=f"{name}, -{fall}%", markersize=4)
-    panel.set(xscale="log", yscale="log", xlabel="accounts", ylabel="ms a path, one thread", title="Cost of a path of 60 days")
-    panel.grid(alpha=0.3)
-    panel.legend(fontsize=8, ncol=2)
+        called, style = NAMES[name]
+        left.plot(at, [points[n] for n in at], style, label=f"{kind + ' ' if name == 'loop' else ''}{called}, −{fall}%", markersize=4)
+    left.set(xlabel="accounts", ylabel="ms a path, one thread", title="A path of 60 days")
+    for fall, points in sorted(by_paths.items()):
+        at = sorted(points)
+        right.plot(at, [points[n] for n in at], "-o", label=f"stresslab, −{fall}%", markersize=4)
+    right.set(xlabel="paths", ylabel="s for all paths, one thread", title=f"{ACCOUNTS:,} accounts")
+    for panel in (left, right):
+        panel.set(xscale="log", yscale="log")
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(picture, metadata={"Date": None})
 

@@ -33,12 +33,16 @@ from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("stresslab/kernels")
-#: Draws and returns have laws of their own that tests hold to published words and moments; a layout has no rules.
-SPARED = {"__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "laws.py", "layout.py", "noise.py", "rates.py", "returns.py"}
+#: What draws paths and weighs them has laws of its own that tests hold to published words and moments; a layout has no rules.
+SPARED = {
+    "__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "laws.py", "layout.py", "noise.py", "normals.py", "panel.py", "rates.py",
+    "returns.py", "score.py", "special.py", "tails.py",
+}
 JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
 COPIED = ("stresslab", "tests", "scenarios", "pyproject.toml")
 KILLERS = (
     "tests/test_prices.py", "tests/test_liquidity.py", "tests/test_literature.py", "tests/test_rules.py", "tests/test_cascade.py",
+    "tests/test_responses.py::test_kernel_equals_the_plain_twin", "tests/test_responses.py::test_an_independent_bookkeeper_balances_every_path",
     "tests/test_parts.py::test_a_cut_world_equals_the_plain_twin",
 )
 #: Bytes that the tests of a mutant may take.
