@@ -369,21 +369,22 @@ def below_warning_screened(
     """
     found[:] = 0
     digit[:] = 0
-    surely_below = np.float32(2.0 - float(screen.SAFE_COVER))
+    # Single precision rounds each of up to 8 products and sums by 2^-24: 2^-16 is far more than all of it.
+    surely_below, maybe_below = np.float32(1.0 - 2.0**-16), np.float32(1.0 + 2.0**-16)
     for n in range(account.size):
         mine = account[n]
-        low = screen.lanes_below(cover[n], mine.first, mine.last, weight, lowest, lane)
-        if low != 0:
-            sure = np.uint64(0)
+        if screen.lanes_below(cover[n], mine.first, mine.last, weight, lowest, lane) != 0:
+            sure, maybe = np.uint64(0), np.uint64(0)
             for path in range(layout.LANES):
                 sure |= np.uint64(lane[path] < surely_below) << np.uint64(path)
+                maybe |= np.uint64(lane[path] < maybe_below) << np.uint64(path)
             carry, k = sure, 0
             while carry != 0:
                 both = digit[k] & carry
                 digit[k] ^= carry
                 carry = both
                 k += 1
-            near = low & ~sure
+            near = maybe & ~sure
             while near != 0:
                 lowest_bit = near & (~near + np.uint64(1))
                 near ^= lowest_bit

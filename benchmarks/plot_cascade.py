@@ -25,7 +25,13 @@ matplotlib.rcParams["svg.hashsalt"] = "stresslab"
 
 #: Paths of the lines against accounts, and accounts of those against paths.
 PATHS, ACCOUNTS = 16, 100_000
+COLOURS = {0: "C0", 10: "C2", 20: "C1", 40: "C3", 60: "C4"}
 NAMES = {"product": ("stresslab", "-o"), "loop": ("loop", "--s")}
+
+
+def said(fall: int) -> str:
+    """A fall of the market in words."""
+    return f"−{fall}%" if fall else "no shock"
 
 
 def main(lines: Path, picture: Path) -> None:
@@ -48,11 +54,12 @@ def main(lines: Path, picture: Path) -> None:
     for (name, fall), points in sorted(by_accounts.items()):
         at = sorted(points)
         called, style = NAMES[name]
-        left.plot(at, [points[n] for n in at], style, label=f"{kind + ' ' if name == 'loop' else ''}{called}, −{fall}%", markersize=4)
+        words = f"{kind} {called}" if name == "loop" else called
+        left.plot(at, [points[n] for n in at], style, color=COLOURS[fall], label=f"{words}, {said(fall)}", markersize=4)
     left.set(xlabel="accounts", ylabel="ms a path, one thread", title="A path of 60 days")
     for fall, points in sorted(by_paths.items()):
         at = sorted(points)
-        right.plot(at, [points[n] for n in at], "-o", label=f"stresslab, −{fall}%", markersize=4)
+        right.plot(at, [points[n] for n in at], "-o", color=COLOURS[fall], label=said(fall), markersize=4)
     right.set(xlabel="paths", ylabel="s for all paths, one thread", title=f"{ACCOUNTS:,} accounts")
     for panel in (left, right):
         panel.set(xscale="log", yscale="log")

@@ -3,8 +3,8 @@
     python tests/mutants.py --count 200 --out mutants.jsonl --jobs 2
 
 Each change is made in a copy of the tree, in the text of one expression or statement; then the tests of the kernels run
-there as plain Python, which is quicker than compiling, and stop at the first failure. A failure or a hang kills the
-mutant. What survives is printed with its place and its change: a gap in the tests, or a change that makes no difference,
+there as plain Python, which is quicker than compiling, and stop at the first failure. What survives is compiled and meets
+all tests that run paths, with all their examples. A failure or a hang kills the mutant. What survives that is printed with its place and its change: a gap in the tests, or a change that makes no difference,
 which then stands with its reason in ``mutants_justified.toml``. Results go to ``--out``, one JSON line each; a run goes on
 where the last one stopped, and forgets what it knew of lines whose file has changed.
 """
@@ -35,20 +35,26 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("stresslab/kernels")
 #: What draws paths and weighs them has laws of its own that tests hold to published words and moments; a layout has no rules.
 SPARED = {
-    "__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "laws.py", "layout.py", "noise.py", "normals.py", "panel.py", "rates.py",
-    "returns.py", "score.py", "special.py", "tails.py",
+    "__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "lanes.py", "laws.py", "layout.py", "noise.py", "normals.py",
+    "panel.py", "rates.py", "returns.py", "score.py", "special.py", "tails.py",
 }
 JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
 COPIED = ("stresslab", "tests", "scenarios", "pyproject.toml")
 KILLERS = (
     "tests/test_prices.py", "tests/test_liquidity.py", "tests/test_literature.py", "tests/test_rules.py", "tests/test_cascade.py",
-    "tests/test_responses.py::test_kernel_equals_the_plain_twin", "tests/test_responses.py::test_an_independent_bookkeeper_balances_every_path",
+    "tests/test_responses.py::test_kernel_equals_the_plain_twin",
+    "tests/test_responses.py::test_an_independent_bookkeeper_balances_every_path",
     "tests/test_parts.py::test_a_cut_world_equals_the_plain_twin",
+)
+#: What a mutant that survived as plain Python meets next, compiled: every test that runs paths, and those of single kernels.
+COMPILED_KILLERS = (
+    "tests/test_cascade.py", "tests/test_responses.py", "tests/test_withdrawals.py", "tests/test_repricing.py", "tests/test_short_rate.py",
+    "tests/test_parts.py", "tests/test_contagion.py", "tests/test_rules.py", "tests/test_noise.py", "tests/test_replay.py", "tests/test_hand.py",
 )
 #: Bytes that the tests of a mutant may take.
 MEMORY_MOST = 3 * 2**30
-#: Examples of each hypothesis test, stage by stage: most mutants fall to the first few worlds.
-STAGES = (15, 150)
+#: Examples of each hypothesis test, stage by stage: most mutants fall to the first few worlds. 0 is all of them, compiled.
+STAGES = (15, 100, 0)
 
 #: A failure is enough: no time is spent on the smallest example of it.
 PLUGIN = '''
@@ -223,14 +229,14 @@ class House:
             (folder.parent / "shared").symlink_to(beside)
 
     def test(self, examples: int, seconds: float) -> tuple[str, str]:
-        """Run the tests: "passed", "failed" or "hung", and the last that they said."""
+        """Run the tests, compiled where all ``examples`` (0) are asked for: "passed", "failed" or "hung", and the last that they said."""
         environment = os.environ | {
-            "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "NUMBA_DISABLE_JIT": "1",
-            "STRESSLAB_CACHE": str(self.folder / "cache"), "STRESSLAB_FAST_EXAMPLES": str(examples),
+            "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "NUMBA_DISABLE_JIT": str(int(examples > 0)),
+            "STRESSLAB_CACHE": str(self.folder / "cache"), "STRESSLAB_FAST_EXAMPLES": str(examples or 10**9),
         }
         command = [
             sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", "-p", "quick_kill", "-p", "no:cacheprovider",
-            "--hypothesis-profile=fast", *self.tests,
+            "--hypothesis-profile=fast", *(self.tests if examples else COMPILED_KILLERS),
         ]
         with subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -288,7 +294,7 @@ def baseline(house: House, stages: tuple[int, ...], least: float) -> list[float]
             raise SystemExit(f"the tests {end} on the tree as it is, so they can judge nothing: {said}")
         took = time.monotonic() - started
         limits.append(max(least, 4 * took))
-        print(f"the tree as it is passes {examples} examples a test in {took:.0f}s", flush=True)
+        print(f"the tree as it is passes {examples or 'all'} examples a test in {took:.0f}s", flush=True)
     return limits
 
 

@@ -59,3 +59,16 @@ def test_the_run_off_reaches_who_was_safe_after_a_recall() -> None:
     for part in twins:
         assert told[part] == twins[part], part
     assert (told["platforms"][0]["failure_day"], told["accounts"][0]["shares"], told["accounts"][0]["debt_li"]) == (3, [0], 0)
+
+
+def test_what_was_recalled_of_a_lost_loan_is_asked_of_the_others() -> None:
+    """(M-18, M-27) 20,000 yuan are due, 10,000 of each loan; the first brings 2,000 and is lost: the other is called for 18,000 in all."""
+    shut = plain_instrument(100_000, suspended=[1, 2, 3, 4, 5])
+    book = [plain_account(50_000_000, {0: 1_000}), plain_account(50_000_000, {1: 1_000})]
+    owed = {"claims": 30_000_000, "due": [0] * 3 + [20_000_000] * 5}
+    prices = [[100_000, 100_000]] * 3 + [[2_000, 100_000]] * 5
+    world = plain_world([plain_instrument(100_000), shut], prices, book, platform=owed, payment_grace_days=9)
+    told, twins = run_kernel(world), plain.run_path(world)
+    for part in twins:
+        assert told[part] == twins[part], part
+    assert (told["accounts"][0]["sold_li"], told["accounts"][1]["sold_li"]) == (2_000_000, 18_000_000)
