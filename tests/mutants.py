@@ -4,9 +4,10 @@
 
 Each change is made in a copy of the tree, in the text of one expression or statement; then the tests of the kernels run
 there as plain Python, which is quicker than compiling, and stop at the first failure. What survives is compiled and meets
-all tests that run paths, with all their examples. A failure or a hang kills the mutant. What survives that is printed with its place and its change: a gap in the tests, or a change that makes no difference,
-which then stands with its reason in ``mutants_justified.toml``. Results go to ``--out``, one JSON line each; a run goes on
-where the last one stopped, and forgets what it knew of lines whose file has changed.
+all tests that run paths, with all their examples. A failure or a hang kills the mutant. What survives that is printed with
+its place and its change: a gap in the tests, or a change that makes no difference, which then stands with its reason in
+``mutants_justified.toml``. Results go to ``--out``, one JSON line each; a run goes on where the last one stopped, and forgets
+what it knew of lines whose file has changed.
 """
 
 from __future__ import annotations
@@ -48,11 +49,12 @@ KILLERS = (
 )
 #: What a mutant that survived as plain Python meets next, compiled: every test that runs paths, and those of single kernels.
 COMPILED_KILLERS = (
-    "tests/test_cascade.py", "tests/test_responses.py", "tests/test_withdrawals.py", "tests/test_repricing.py", "tests/test_short_rate.py",
-    "tests/test_parts.py", "tests/test_contagion.py", "tests/test_rules.py", "tests/test_noise.py", "tests/test_replay.py", "tests/test_hand.py",
+    "tests/test_cascade.py", "tests/test_responses.py", "tests/test_withdrawals.py", "tests/test_repricing.py",
+    "tests/test_short_rate.py", "tests/test_parts.py", "tests/test_contagion.py", "tests/test_rules.py", "tests/test_noise.py",
+    "tests/test_replay.py", "tests/test_hand.py",
 )
 #: Bytes that the tests of a mutant may take.
-MEMORY_MOST = 3 * 2**30
+MEMORY_MOST = 6 * 2**30
 #: Examples of each hypothesis test, stage by stage: most mutants fall to the first few worlds. 0 is all of them, compiled.
 STAGES = (15, 100, 0)
 
@@ -231,7 +233,8 @@ class House:
     def test(self, examples: int, seconds: float) -> tuple[str, str]:
         """Run the tests, compiled where all ``examples`` (0) are asked for: "passed", "failed" or "hung", and the last that they said."""
         environment = os.environ | {
-            "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "NUMBA_DISABLE_JIT": str(int(examples > 0)),
+            "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
+            "NUMBA_DISABLE_JIT": str(int(examples > 0)),
             "STRESSLAB_CACHE": str(self.folder / "cache"), "STRESSLAB_FAST_EXAMPLES": str(examples or 10**9),
         }
         command = [
