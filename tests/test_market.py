@@ -400,7 +400,7 @@ def test_suspensions_equal_the_slow_ones(
 @pytest.mark.parametrize(
     ("base_bp", "slope", "factor_bp", "chance"),
     [(0, 0, 5_000, 0), (50, 0, 5_000, 50), (50, 2_500, 6_000, 1_050), (50, 2_500, 10_000, 50), (50, 2_500, 12_000, 50),
-     (0, 1, 0, 1), (0, 1, 1, 0), (7, 3, 3_333, 9), (5_000, 10_000, 4_000, 10_000), (10_000, 100_000, 0, 10_000)],
+     (1, 10_000, 10_001, 1), (0, 1, 0, 1), (0, 1, 1, 0), (7, 3, 3_333, 9), (5_000, 10_000, 4_000, 10_000), (10_000, 100_000, 0, 10_000)],
 )
 def test_the_chance_of_a_suspension(base_bp: int, slope: int, factor_bp: int, chance: int) -> None:
     """(M-44) 0.5% and 25% of a fall of 40%: 10.5% a day; rounded down to bp, at most certain."""

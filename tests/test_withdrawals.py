@@ -390,3 +390,12 @@ def _toml(name: str, table: dict[str, Any]) -> str:
 
 def test_a_branching_ratio_above_one_is_taken_when_it_is_meant() -> None:
     assert scenario("baseline", redemption=plan(wave=wave(branching=1.2, explosive=True))).redemption is not None
+
+
+def test_a_notice_has_run_out_on_the_first_trading_day_that_the_calendar_allows() -> None:
+    """(M-4, M-16) Every day of a year and a half with every notice of a year, against a walk through the calendar."""
+    days = calendar(900)
+    for day in range(0, 400, 7):
+        for notice in range(0, 366):
+            slow = next(t for t in range(day, days.size) if days[t] >= days[day] + notice)
+            assert withdrawals.due_day(days, day, notice) == slow, (day, notice)
