@@ -15,11 +15,13 @@ import pytest
 
 import stresslab as sl
 from stresslab import record, verbs
+from stresslab.book import demo_book
+from stresslab.book.in_parts import write_in_parts
 from stresslab.dashboards.gather import drawdowns, fan
 from stresslab.dashboards.page import in_script, names_of
 from stresslab.dashboards.signals import spells
 from stresslab.dashboards.words import WORDS
-from stresslab.early_warning import Settings
+from stresslab.early_warning.backtest import Settings
 from stresslab.faults import InputError
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -52,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record.write_json(folder / "quarter-2" / "record.json", told)
     sl.backtest(
         index_history(folder), events="drawdown >= 25% in 250 days", models=["threshold"], out=folder / "warned",
-        settings=Settings(repetitions=5),
+        settings=Settings(repetitions=20),
     )
     return folder
 
@@ -60,6 +62,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(place: Path) -> Path:
     return sl.dashboard([place / n for n in ("quarter-1", "quarter-2", "warned")], out=place / "page.html", language="en")
+
+
+def earlier(run: Path, out: Path) -> Path:
+    """A run as versions wrote it that kept nothing by investor type."""
+    shutil.copytree(run, out)
+    (out / "investors.parquet").unlink()
+    told = json.loads((out / "record.json").read_text(encoding="utf-8"))
+    del told["outputs"]["investors.parquet"]
+    for platform in told["platforms"]:
+        for kind in platform["investors"].values():
+            del kind["leverage"]
+    record.write_json(out / "record.json", told)
+    return out
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -134,6 +149,7 @@ def test_nothing_of_a_user_is_markup_and_nothing_is_fetched(made: Path) -> None:
     text = made.read_text(encoding="utf-8")
     assert HOSTILE not in text
     assert data_of(made)["runs"][1]["title"] == HOSTILE
+    assert "Permission is hereby granted, free of charge" in text  # the licence of what is carried
     own = re.sub(r"<script>.*?</script>", "", text, flags=re.S)  # plotly names places in its own words; the policy forbids them all
     assert "default-src &#x27;none&#x27;" in own
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*['\"]?(?:https?:)?//", own)
@@ -144,7 +160,8 @@ def test_every_word_is_said_in_both_languages() -> None:
     assert all(en and zh for en, zh in WORDS.values())
     folder = Path(sl.__file__).parent / "dashboards"
     scripts = "".join((folder / n).read_text(encoding="utf-8") for n in ("parts.js", "figures.js", "room.js", "page.html"))
-    asked = set(re.findall(r'\bt\("(\w+)"', scripts)) | set(re.findall(r'data-t="(\w+)"', scripts))
+    asked = {word for form in (r'\bt\("(\w+)"[),]', r'\bword: "(\w+)"', r'data-t="(\w+)"') for word in re.findall(form, scripts)}
+    assert "forced" in asked
     assert asked <= WORDS.keys()
 
 
@@ -157,19 +174,50 @@ def test_every_fault_is_told_at_once_and_nothing_is_written(place: Path, tmp_pat
     broken = tmp_path / "broken"
     shutil.copytree(place / "quarter-1", broken)
     (broken / "days.parquet").unlink()
+    changed = tmp_path / "changed"
+    shutil.copytree(place / "quarter-1", changed)
+    (changed / "estimates.parquet").write_bytes(b"PAR1 nonsense")
+    foreign = tmp_path / "foreign"
+    shutil.copytree(place / "quarter-1", foreign)
+    record.write_json(foreign / "record.json", json.loads((foreign / "record.json").read_text(encoding="utf-8")) | {"book": []})
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(InputError) as raised:
-        sl.dashboard([broken, empty, tmp_path / "nowhere"], out=tmp_path / "page.html")
+        sl.dashboard([broken, changed, foreign, empty, tmp_path / "nowhere"], out=tmp_path / "page.html")
     said = [str(f) for f in raised.value.faults]
-    assert [any(str(p) in line for line in said) for p in (broken, empty, tmp_path / "nowhere")] == [True] * 3
+    assert [any(str(p) in line for line in said) for p in (broken, changed, foreign, empty, tmp_path / "nowhere")] == [True] * 5
     assert any("days.parquet" in line for line in said)
+    assert len(said) == 5
     assert not (tmp_path / "page.html").exists()
-    (broken / "days.parquet").write_bytes(b"PAR1 nonsense")
-    with pytest.raises(InputError, match="cannot be read"):
-        sl.dashboard([broken], out=tmp_path / "page.html")
     with pytest.raises(InputError, match="is a folder"):
         sl.dashboard([], out=tmp_path)
+
+
+def test_a_run_of_an_earlier_version_is_shown_without_what_it_lacks(place: Path, tmp_path: Path) -> None:
+    old = earlier(place / "quarter-1", tmp_path / "old")
+    run = data_of(sl.dashboard([old], out=tmp_path / "page.html"))["runs"][0]
+    assert run["types"] is None
+    assert run["figures"]["crash-40"]["ALL"]["forced"][0] > 0
+    assert [p["leverage"]["retail"] for p in run["platforms"]] == [None] * len(run["platforms"])
+
+
+def test_a_book_in_parts_gives_the_same_page(place: Path, tmp_path: Path) -> None:
+    write_in_parts(demo_book(60), tmp_path / "book", 3)
+    shutil.copy(place / "book" / "market.toml", tmp_path / "book")
+    verbs.run(tmp_path / "book", ["baseline", "crash-40"], paths=PATHS, seed=1, out=tmp_path / "quarter-1")
+    one, other = (data_of(sl.dashboard([f / "quarter-1"], out=tmp_path / "page.html")) for f in (place, tmp_path))
+    assert one == other
+
+
+def test_one_name_for_two_scenarios_is_seen(place: Path, tmp_path: Path) -> None:
+    text = (Path(sl.__file__).parents[1] / "scenarios" / "crash-40.toml").read_text(encoding="utf-8")
+    assert "days = 60" in text
+    (tmp_path / "crash-40.toml").write_text(text.replace("days = 60", "days = 50"), encoding="utf-8")
+    verbs.run(place / "book", ["baseline", tmp_path / "crash-40.toml"], paths=PATHS, seed=1, out=tmp_path / "shorter")
+    made = data_of(sl.dashboard([place / "quarter-1", tmp_path / "shorter"], out=tmp_path / "page.html"))
+    same, other = ([r["scenarios"][k]["supposed"] for r in made["runs"]] for k in (0, 1))
+    assert same[0] == same[1]
+    assert other[0] != other[1]
 
 
 # --- in a browser --------------------------------------------------------------------------------

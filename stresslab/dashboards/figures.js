@@ -10,7 +10,7 @@ const figure = (one, platform, key) => ((one.run.figures[one.id] || {})[platform
 
 function forced(one) {
   if (!state.investor) return figure(one, place(), "forced");
-  return ((one.run.types[one.id] || {})[place()] || {})[state.investor];
+  return (((one.run.types || {})[one.id] || {})[place()] || {})[state.investor];
 }
 
 // One bar a case, longest names on the left; the whole list in the table.
@@ -46,7 +46,8 @@ function drawForced() {
     textposition: "none", hovertemplate: "%{text}<extra></extra>",
   };
   return {
-    ...bars(shown, shown.length ? [trace] : [], "%"), notes: [t("forced_note"), ...(state.investor ? [t("forced_kind")] : [])], warned: many(all.length),
+    ...bars(shown, shown.length ? [trace] : [], "%"), notes: [t("forced_note"), ...(state.investor ? [t("forced_kind")] : [])],
+    warned: [...(state.investor && runs.some((run) => !run.types) ? [t("no_types")] : []), ...many(all.length)],
     table: () => [
       [t("run"), t("scenario"), t("forced"), t("forced_range")],
       all.map((one) => {
@@ -342,7 +343,14 @@ function evenings(backtest) {
   return [holder, () => picture(holder, traces, layout, 80 + 30 * models.length, `${t("warning")}: ${backtest.name}. ${t("evenings")}`)];
 }
 
+// Nothing chosen among runs concerns backtests: they are drawn again only for another language, look or width.
+const warnings = { as: "", holders: [] };
 function drawWarning() {
+  const as = [state.language, dark(), document.getElementById("sections").clientWidth].join(" ");
+  if (as === warnings.as) return { same: true };
+  warnings.as = as;
+  warnings.holders.forEach((one) => Plotly.purge(one));
+  warnings.holders = [];
   if (!DATA.backtests.length) return { free: [el("p", { class: "note" }, t("no_warning"))] };
   const heads = [t("model"), t("state"), t("score"), t("threshold"), t("probability"), t("auroc"), t("hit_rate"), t("false_alarm_rate"), t("events_warned"), t("lead_days")];
   const free = [], later = [];
@@ -353,9 +361,9 @@ function drawWarning() {
       el("h3", {}, one.name), el("p", { class: "note" }, `${t("index")} ${one.index}, ${one.from} – ${one.to} · ${judged}`),
       table(`${t("warning")}: ${one.name}`, heads, one.models.map(modelRow), 1), el("p", { class: "note" }, t("evenings")), holder);
     later.push(draw);
+    warnings.holders.push(holder);
   }
-  setTimeout(() => later.forEach((draw) => draw()), 0); // once the holders stand in the page and have a width
-  return { free };
+  return { free, after: () => later.forEach((draw) => draw()) }; // once the holders stand in the page and have a width
 }
 
 function drawAbout() {

@@ -7,16 +7,15 @@ percent; what is missing is null.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from stresslab import record as records
 from stresslab.faults import Fault
 from stresslab.glossary import LI_PER_YUAN
 from stresslab.sampling import groups_of
@@ -35,7 +34,9 @@ SERIES = {"factor": "factor_ppm", "basket": "basket_quoted_ppm"}
 QUANTILES = (5, 25, 50, 75, 95)
 #: Figures of the limits that are about liquidity (M-118 to M-121).
 LIQUIDITY = ("cash_coverage_7d_pct", "cash_coverage_30d_pct", "net_outflow_pct", "lcr_pct", "liquid_pool_pct", "survival_days")
-NEEDED = ("estimates.parquet", "days.parquet", "investors.parquet", "rating.json")
+NEEDED = ("estimates.parquet", "days.parquet", "rating.json")
+#: What runs of an earlier version did not write; they are shown without it.
+LATER = "investors.parquet"
 #: What a record must say to be that of a run.
 _SAID = ("seed", "paths", "book", "market", "scenarios", "platforms")
 _SIGNIFICANT = 6
@@ -75,17 +76,19 @@ def run_faults(folder: Path, record: dict[str, Any]) -> list[Fault]:
     if any(key not in record for key in _SAID):
         return [Fault(str(folder), "its record is neither that of a run nor that of a backtest", "give folders of `stresslab run` or "
                       "`stresslab backtest`")]
-    if absent := [name for name in NEEDED if not (folder / name).is_file()]:
-        rule = "the run has no such table: it was made by an earlier version, or is not whole"
+    needed = [*NEEDED, LATER] if LATER in (record.get("outputs") or {}) else NEEDED
+    if absent := [name for name in needed if not (folder / name).is_file()]:
+        rule = "the run has no such table: it is not whole"
         return [Fault(str(folder), rule, way_out, None, "table", ", ".join(absent))]
     return []
 
 
 def run_of(folder: Path, name: str, record: dict[str, Any], texts: Texts) -> dict[str, Any]:
     """Everything that the page shows of one run, called ``name``."""
-    rating = json.loads((folder / "rating.json").read_text(encoding="utf-8"))
+    rating, estimates = records.grades_of(folder), records.table_of(folder, "estimates", record)
     book, market = record["book"], record["market"]
-    figures, curves = _figures(pd.read_parquet(folder / "estimates.parquet"))
+    figures, curves = _figures(estimates)
+    kinds = records.table_of(folder, "investors", record) if (folder / LATER).is_file() else None
     limits = {p["platform_id"]: p for p in (record.get("limits") or {}).get("platforms", [])}
     sampling = str(record.get("sampling", "plain"))
     return {
@@ -93,15 +96,20 @@ def run_of(folder: Path, name: str, record: dict[str, Any], texts: Texts) -> dic
         "accounts": book["accounts"], "market": str(market.get("title") or market.get("source") or ""), "paths": record["paths"],
         "seed": str(record["seed"]), "sampling": sampling, "scenarios": [_scenario(s) for s in record["scenarios"]],
         "platforms": [_platform(p, limits.get(p["platform_id"])) for p in record["platforms"]],
-        "figures": figures, "types": types(pd.read_parquet(folder / "investors.parquet"), sampling, record["paths"]),
-        "survival": curves, "fan": _fans(folder, record), "grades": _grades(rating, texts),
+        "figures": figures, "types": None if kinds is None else types(kinds, sampling, record["paths"]),
+        "survival": curves, "fan": _fans(folder, record), "grades": _grades(rating, texts), "formulas": formulas(estimates),
         "provisional": bool(rating.get("scale", {}).get("provisional")),
     }
 
 
 def _scenario(held: dict[str, Any]) -> dict[str, Any]:
     en, zh = held.get("title"), held.get("title_zh")
-    return {"id": held["id"], "en": str(en or zh or held["id"]), "zh": str(zh or en or held["id"]), "days": held["days"]}
+    # Two runs may mean different things by one name: what a scenario supposes, whatever it is called.
+    supposed = records.digest_of({k: v for k, v in held.items() if k not in ("title", "title_zh")})
+    return {
+        "id": held["id"], "en": str(en or zh or held["id"]), "zh": str(zh or en or held["id"]), "days": held["days"],
+        "supposed": supposed[:16],
+    }
 
 
 def _platform(held: dict[str, Any], limits: dict[str, Any] | None) -> dict[str, Any]:
@@ -151,15 +159,15 @@ def _figures(table: pd.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
             figures.setdefault(scenario, {}).setdefault(platform, {})[short] = [number(n) for n in numbers]
     curves: dict[str, Any] = {}
     daily = table[(table["measure"] == "survival_own_funds") & (table["day"] > 0)]
-    for (scenario, platform), part in daily.groupby(["scenario", "platform_id"], sort=False):
+    for key, part in daily.groupby(["scenario", "platform_id"], sort=False):
         ranked = part.sort_values("day")
-        curves.setdefault(scenario, {})[platform] = [[number(n) for n in ranked[c]] for c in ("value", "low", "high")]
+        curves.setdefault(str(key[0]), {})[str(key[1])] = [[number(n) for n in ranked[c]] for c in ("value", "low", "high")]
     return figures, curves
 
 
-def formulas(folder: Path) -> dict[str, str]:
+def formulas(table: pd.DataFrame) -> dict[str, str]:
     """The formulas of each figure, as `estimates` names them."""
-    table = pd.read_parquet(folder / "estimates.parquet", columns=["measure", "statistic", "formula"]).drop_duplicates()
+    table = table[["measure", "statistic", "formula"]].drop_duplicates()
     of = {(m, s): f for m, s, f in table.itertuples(index=False, name=None)}
     return {short: of[pair] for short, pair in FIGURES.items() if pair in of}
 
@@ -172,12 +180,13 @@ def types(table: pd.DataFrame, sampling: str, paths: int) -> dict[str, Any]:
     groups = groups_of(sampling, np.arange(paths))
     independent = paths if groups is None else len(np.unique(groups))
     found: dict[str, Any] = {}
-    for (scenario, kind), part in table.groupby(["scenario", "investor_type"], sort=False):
+    for key, part in table.groupby(["scenario", "investor_type"], sort=False):
+        scenario, kind = str(key[0]), str(key[1])
         rows = [(p, int(f), int(n)) for p, f, n in part[["platform_id", "forced", "accounts_with_debt"]].itertuples(index=False, name=None)]
         rows.append(("ALL", sum(f for _, f, _ in rows), sum(n for *_, n in rows)))
         for platform, forced, accounts in rows:
             share = forced / (paths * accounts)
-            low, high = wilson(share * independent, independent)
+            low, high = wilson(np.array(share * independent), independent)
             told = [number(100 * share), None, number(100 * float(low)), number(100 * float(high))]
             found.setdefault(scenario, {}).setdefault(platform, {})[kind] = told
     return found
@@ -186,11 +195,11 @@ def types(table: pd.DataFrame, sampling: str, paths: int) -> dict[str, Any]:
 def _fans(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     """By scenario and series: quantiles over paths of the drawdown by day, and the 95% interval of the median."""
     platform = record["platforms"][0]["platform_id"]  # the series are the market's: alike under every platform
+    days = records.table_of(folder, "days", record, ["scenario", "platform_id", "path", "day", *SERIES.values()])
+    days = days[days["platform_id"] == platform]
     found: dict[str, Any] = {}
     for scenario in (s["id"] for s in record["scenarios"]):
-        table = pq.read_table(
-            folder / "days.parquet", columns=["path", "day", *SERIES.values()],
-            filters=[("scenario", "==", scenario), ("platform_id", "==", platform)])
+        table = days[days["scenario"] == scenario]
         path = table["path"].to_numpy()
         order = np.lexsort((table["day"].to_numpy(), path))
         paths = np.unique(path)

@@ -11,17 +11,14 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-
 from stresslab import record
-from stresslab.dashboards.gather import FIGURES, Texts, formulas, run_faults, run_of
+from stresslab.dashboards.gather import Texts, run_faults, run_of
 from stresslab.dashboards.signals import backtest_faults, backtest_of, is_backtest
 from stresslab.dashboards.words import WORDS
 from stresslab.faults import Fault, InputError
 
 Language = Literal["zh", "en"]
 _HERE = Path(__file__).parent
-_FOREIGN = "give folders of `stresslab run` or `stresslab backtest`"
 _PLOTLY = _HERE / "vendor" / "plotly-basic.min.js"
 
 
@@ -43,20 +40,19 @@ def dashboard(folders: Sequence[Path | str], *, out: Path | str, language: Langu
         except InputError as error:
             faults += error.faults
             continue
-        if not isinstance(read, dict):
-            faults.append(Fault(str(folder), "its record is neither that of a run nor that of a backtest", _FOREIGN))
-            continue
-        faults += backtest_faults(folder) if is_backtest(read) else run_faults(folder, read)
-        held.append((folder, read))
-    if faults:
+        wrong = backtest_faults(folder) if is_backtest(read) else run_faults(folder, read)
+        faults += wrong
+        if not wrong:
+            held.append((folder, read))
+    data, unread = _data(held)
+    if faults := [*faults, *unread]:
         raise InputError(faults)
-    data = _data(held)
     record.write_bytes(place, page(data, language).encode())
     return place
 
 
-def _data(held: Sequence[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
-    """What the page is made of; a table that cannot be read, or does not say what it should, is one fault for its folder."""
+def _data(held: Sequence[tuple[Path, dict[str, Any]]]) -> tuple[dict[str, Any], list[Fault]]:
+    """What the page is made of, and its faults: a table that cannot be read, or a folder whose record does not say what it should."""
     texts, faults = Texts(), list[Fault]()
     data: dict[str, Any] = {"runs": [], "backtests": [], "formulas": {}, "texts": texts.all}
     for name, (folder, read) in zip(names_of([folder for folder, _ in held]), held, strict=True):
@@ -64,14 +60,16 @@ def _data(held: Sequence[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
             if is_backtest(read):
                 data["backtests"].append(backtest_of(folder, name, read))
             else:
-                data["runs"].append(run_of(folder, name, read, texts))
-                data["formulas"] |= {k: v for k, v in formulas(folder).items() if k in FIGURES}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException) as error:
-            said = f"a table or the record cannot be read ({type(error).__name__})"
+                told = run_of(folder, name, read, texts)
+                data["formulas"] |= told.pop("formulas")
+                data["runs"].append(told)
+        except InputError as error:
+            faults += error.faults
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Every file is as its record says, but the record may be another's: of another format, or changed by hand.
+            said = f"its record or a table does not say what that of a run says ({type(error).__name__})"
             faults.append(Fault(str(folder), said, "run it again into another folder"))
-    if faults:
-        raise InputError(faults)
-    return data
+    return data, faults
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:
@@ -107,6 +105,7 @@ def page(data: dict[str, Any], language: Language) -> str:
     parts = {
         "language": language, "policy": escape(policy),
         **{key: escape(WORDS[key][0 if language == "en" else 1]) for key in ("title", "no_script")},
+        "licence": escape((_HERE / "vendor" / "LICENSE").read_text(encoding="utf-8")),
         "css": (_HERE / "dashboard.css").read_text(encoding="utf-8"), "data": in_script(data), "words": in_script(WORDS),
         "scripts": "\n".join(f"<script>{s}</script>" for s in scripts),
     }

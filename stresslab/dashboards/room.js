@@ -115,6 +115,7 @@ function fillTable(one) {
 function show(one) {
   for (const pick of one.picks || []) state.picks[pick.key] = options(at(`pick-${pick.key}`), pick.rows(), state.picks[pick.key]);
   const told = one.draw();
+  if (told.same) return;
   one.told = told;
   one.section.hidden = Boolean(told.hidden);
   one.notes.replaceChildren(...(told.notes || []).map((n) => el("p", { class: "note" }, n)), ...(told.warned || []).map((n) => el("p", { class: "warned" }, n)));
@@ -124,7 +125,8 @@ function show(one) {
   one.names.replaceChildren(...(drawn ? [legend(told.traces)].filter(Boolean) : []));
   one.rows.hidden = !told.table || !drawn;
   if (drawn) picture(one.plot, told.traces, told.layout, told.height, `${t(one.word)}. ${t("table")} ↓`);
-  else if (!told.free && !told.hidden) one.notes.replaceChildren(el("p", { class: "note" }, t("nothing")));
+  else if (!told.free && !told.hidden) one.notes.replaceChildren(el("p", { class: "note" }, t("nothing")), ...one.notes.querySelectorAll(".warned"));
+  if (told.after) told.after();
   fillTable(one);
 }
 
@@ -137,6 +139,9 @@ function refresh() {
     ? t("shown", { runs: runs.length, all: DATA.runs.length, scenarios: chosenScenarios().length }) : t("no_run");
   at("banner").hidden = !runs.some((r) => r.synthetic);
   at("banner").textContent = t("synthetic");
+  const unlike = chosenScenarios().filter((id) => new Set(runs.flatMap((r) => r.scenarios.filter((s) => s.id === id).map((s) => s.supposed))).size > 1);
+  at("differ").hidden = !unlike.length;
+  at("differ").textContent = t("differ", { names: unlike.map(titleOf).join(t("comma")) });
   document.body.dataset.ready = "no";
   const waiting = [...SECTIONS];
   const step = () => {
@@ -162,6 +167,11 @@ function start() {
   at("language").addEventListener("click", () => { state.language = state.language === "en" ? "zh" : "en"; wordsAgain(); refresh(); });
   at("theme").addEventListener("change", () => { document.documentElement.dataset.theme = at("theme").value; refresh(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+  let width = window.innerWidth, waits = 0; // a phone turned on its side; its height changes with every bar that hides
+  window.addEventListener("resize", () => {
+    clearTimeout(waits);
+    if (window.innerWidth !== width) waits = setTimeout(() => { width = window.innerWidth; refresh(); }, 150);
+  });
   for (const one of document.querySelectorAll("[data-pick]")) {
     one.addEventListener("click", () => {
       const chosen = one.dataset.pick === "run" ? state.runs : state.scenarios;

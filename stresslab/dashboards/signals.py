@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from stresslab import record as records
 from stresslab.dashboards.gather import number
 from stresslab.faults import Fault
 
@@ -30,9 +31,7 @@ def backtest_faults(folder: Path) -> list[Fault]:
 
 def backtest_of(folder: Path, name: str, record: dict[str, Any]) -> dict[str, Any]:
     """Everything that the page shows of one backtest, called ``name``."""
-    alarms = pd.read_parquet(folder / "alarms.parquet")
-    scores = pd.read_parquet(folder / "scores.parquet")
-    events = pd.read_parquet(folder / "events.parquet")
+    alarms, scores, events = (records.table_of(folder, name, record) for name in ("alarms", "scores", "events"))
     by_model = dict(list(alarms.groupby("model", sort=False)))
     window = _window(scores)
     models = []

@@ -12,6 +12,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "theme": ("Appearance", "外观"), "auto": ("as the system", "跟随系统"), "light": ("light", "浅色"), "dark": ("dark", "深色"),
     "choose": ("What is shown", "选择显示内容"),
     "runs": ("Runs", "运行"), "scenarios": ("Scenarios", "情景"), "find": ("find a run", "查找运行"),
+    "differ": (
+        "Runs chosen here do not suppose the same under the name of: {names}",
+        "所选运行中同名情景的设定不同：{names}"),
+    "comma": (", ", "、"),
+    "no_types": (
+        "Runs of an earlier version hold no forced sales by investor type: left out.",
+        "较早版本的运行不含按投资者类型的强平数据，未列示。"),
     "all": ("all", "全选"), "none": ("none", "全不选"),
     "platform": ("Platform", "平台"), "every_platform": ("all platforms", "全部平台"),
     "investor": ("Investor type", "投资者类型"), "every_investor": ("all types", "全部类型"),
