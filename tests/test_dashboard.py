@@ -77,6 +77,16 @@ def earlier(run: Path, out: Path) -> Path:
     return out
 
 
+def unlike(run: Path, out: Path) -> Path:
+    """A run whose first scenario has another title, and whose second supposes another fall."""
+    shutil.copytree(run, out)
+    told = json.loads((out / "record.json").read_text(encoding="utf-8"))
+    told["scenarios"][0]["title"] = "Calm"
+    told["scenarios"][1]["market"]["crash"]["depth_pct"] = 39
+    record.write_json(out / "record.json", told)
+    return out
+
+
 def data_of(page: Path) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"), re.S)
     assert found
@@ -201,6 +211,7 @@ def test_a_run_of_an_earlier_version_is_shown_without_what_it_lacks(place: Path,
     assert [p["leverage"]["retail"] for p in run["platforms"]] == [None] * len(run["platforms"])
 
 
+@pytest.mark.long
 def test_a_book_in_parts_gives_the_same_page(place: Path, tmp_path: Path) -> None:
     write_in_parts(demo_book(60), tmp_path / "book", 3)
     shutil.copy(place / "book" / "market.toml", tmp_path / "book")
@@ -210,14 +221,9 @@ def test_a_book_in_parts_gives_the_same_page(place: Path, tmp_path: Path) -> Non
 
 
 def test_one_name_for_two_scenarios_is_seen(place: Path, tmp_path: Path) -> None:
-    text = (Path(sl.__file__).parents[1] / "scenarios" / "crash-40.toml").read_text(encoding="utf-8")
-    assert "days = 60" in text
-    (tmp_path / "crash-40.toml").write_text(text.replace("days = 60", "days = 50"), encoding="utf-8")
-    verbs.run(place / "book", ["baseline", tmp_path / "crash-40.toml"], paths=PATHS, seed=1, out=tmp_path / "shorter")
-    made = data_of(sl.dashboard([place / "quarter-1", tmp_path / "shorter"], out=tmp_path / "page.html"))
-    same, other = ([r["scenarios"][k]["supposed"] for r in made["runs"]] for k in (0, 1))
-    assert same[0] == same[1]
-    assert other[0] != other[1]
+    other = unlike(place / "quarter-1", tmp_path / "other")
+    one, two = data_of(sl.dashboard([place / "quarter-1", other], out=tmp_path / "page.html"))["runs"]
+    assert [a["supposed"] == b["supposed"] for a, b in zip(one["scenarios"], two["scenarios"], strict=True)] == [True, False]
 
 
 # --- in a browser --------------------------------------------------------------------------------
@@ -300,6 +306,50 @@ def test_what_is_chosen_changes_what_is_shown(browser: Any, made: Path) -> None:
     assert seen.text("h1") == WORDS["title"][1]
     assert seen.faults == []
     seen.page.close()
+
+
+@browses
+@pytest.mark.long
+def test_what_is_not_alike_is_told(browser: Any, place: Path, tmp_path: Path) -> None:
+    folders = [place / "quarter-1", earlier(place / "quarter-1", tmp_path / "old"), unlike(place / "quarter-1", tmp_path / "unlike")]
+    seen = shot(browser, sl.dashboard(folders, out=tmp_path / "page.html", language="en"))
+    page = seen.page
+    assert "Market falls 40%" in seen.text("#differ")
+    assert "Baseline" not in seen.text("#differ")
+    assert page.evaluate("document.querySelectorAll('#forced .warned').length") == 0
+    page.select_option("#investor", "retail")
+    seen.wait()
+    assert seen.text("#forced .warned") == WORDS["no_types"][0]
+    assert seen.text("#leverage .warned") == WORDS["no_leverage"][0]
+    assert len(seen.rows("forced")) == 4
+    page.uncheck("#run-list input >> nth=2")
+    seen.wait()
+    assert not page.is_visible("#differ")
+    page.click("[data-pick=run][data-to='0']")
+    seen.wait()
+    assert seen.text("#forced .note") == WORDS["nothing"][0]
+    assert seen.faults == []
+    page.close()
+
+
+@browses
+@pytest.mark.long
+def test_backtests_are_drawn_again_for_another_look_alone(browser: Any, made: Path) -> None:
+    seen = shot(browser, made)
+    page = seen.page
+    page.evaluate("window.kept = document.querySelector('#warning .plot')")
+    same = "window.kept === document.querySelector('#warning .plot')"
+    page.uncheck("#run-list input >> nth=1")
+    seen.wait()
+    assert page.evaluate(same)
+    page.set_viewport_size({"width": 390, "height": 844})  # the phone turned: everything takes its new width
+    page.wait_for_timeout(500)  # a width counts once it has stayed for 150 ms
+    seen.wait()
+    assert not page.evaluate(same)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("window.kept._fullLayout") is None  # given back
+    assert seen.faults == []
+    page.close()
 
 
 @browses
