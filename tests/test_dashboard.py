@@ -337,13 +337,16 @@ def test_what_is_not_alike_is_told(browser: Any, place: Path, tmp_path: Path) ->
 def test_backtests_are_drawn_again_for_another_look_alone(browser: Any, made: Path) -> None:
     seen = shot(browser, made)
     page = seen.page
-    page.evaluate("window.kept = document.querySelector('#warning .plot')")
-    same = "window.kept === document.querySelector('#warning .plot')"
+    assert page.evaluate("Boolean((window.kept = document.querySelector('#warning h3 ~ .plot'))._fullLayout)")
+    same = "window.kept === document.querySelector('#warning h3 ~ .plot')"
     page.uncheck("#run-list input >> nth=1")
     seen.wait()
     assert page.evaluate(same)
     page.set_viewport_size({"width": 390, "height": 844})  # the phone turned: everything takes its new width
-    page.wait_for_timeout(500)  # a width counts once it has stayed for 150 ms
+    for _ in range(50):  # a width counts once it has stayed for 150 ms
+        page.wait_for_timeout(100)
+        if not page.evaluate(same):
+            break
     seen.wait()
     assert not page.evaluate(same)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

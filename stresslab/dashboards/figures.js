@@ -63,7 +63,7 @@ function drawFigures() {
       one.run.name, titleOf(one.id), name, ...["forced", "failure", "unpaid"].map((k) => estimate(figure(one, id, k), percent)),
       ...["deficit", "call", "sold"].map((k) => estimate(figure(one, id, k), yuan)), estimate(figure(one, id, "coverage"), percent)]));
   if (!rows.length) return {};
-  const heads = [t("run"), t("scenario"), t("platform"), t("forced"), t("failure"), t("unpaid"), t("in_yuan", { of: t("deficit") }),
+  const heads = [t("run"), t("scenario"), t("platform_head"), t("forced"), t("failure"), t("unpaid"), t("in_yuan", { of: t("deficit") }),
     t("in_yuan", { of: t("call") }), t("in_yuan", { of: t("sold") }), t("coverage")];
   return { notes: [t("given"), ...split()], free: [table(t("figures"), heads, rows, 3)] };
 }
@@ -80,8 +80,20 @@ function reasons(run, graded) {
   });
 }
 
+function gradeRows(held) {
+  const shown = chosenScenarios();
+  const rows = held.map(({ run, platform }) => {
+    const graded = run.grades[platform.id] || { scenarios: {} };
+    return [run.name, platform.name, graded.grade ? badge(graded.grade) : t("not_rated"), num(graded.score, 1),
+      ...shown.map((id) => (graded.scenarios[id] ? el("span", {}, badge(graded.scenarios[id].before), " → ", badge(graded.scenarios[id].after)) : NONE))];
+  });
+  return table(t("grades"), [t("run"), t("platform_head"), t("overall"), t("score"), ...shown.map(titleOf)], rows, 2);
+}
+
 function drawGrades() {
-  const cards = houses().map(({ run, platform }) => {
+  const held = houses();
+  if (held.length > CHARTED) return { notes: [t("fewer", { n: CHARTED }), ...split()], free: [gradeRows(held)] };
+  const cards = held.map(({ run, platform }) => {
     const graded = run.grades[platform.id];
     if (!graded) return null;
     const marks = chosenScenarios().filter((id) => graded.scenarios[id]).map((id) => {
@@ -205,7 +217,7 @@ function drawSurvival() {
     warned: all.length > shown.length ? [t("too_many", { n: shown.length, all: all.length })] : [],
     layout: { xaxis: axis(t("day")), yaxis: axis(t("survival_axis"), { range: [-2, 103] }) },
     table: () => [
-      [t("run"), t("scenario"), t("platform"), t("day"), t("survival_axis")],
+      [t("run"), t("scenario"), t("platform_head"), t("day"), t("survival_axis")],
       ranked.map((x) => {
         const last = x.curve[0].length - 1;
         return [x.one.run.name, titleOf(x.one.id), x.platform.name, String(last + 1), estimate([x.curve[0][last], null, x.curve[1][last], x.curve[2][last]], percent)];
@@ -249,7 +261,7 @@ function drawConcentration() {
     traces, height: 350, notes: [t("book_date"), ...split()], warned: many(all.length),
     layout: { xaxis: axis(t("top_axis"), { dtick: 1 }), yaxis: axis(t("cumulative"), { rangemode: "tozero" }) },
     table: () => [
-      [t("run"), t("platform"), t("who"), t("rank"), t("share"), t("hhi"), t("count")],
+      [t("run"), t("platform_head"), t("who"), t("rank"), t("share"), t("hhi"), t("count")],
       all.flatMap((x) => x.held.top.map(([who, share], k) => [
         x.run.name, x.platform.name, who, String(k + 1), percent(share), k ? "" : num(x.held.hhi), k ? "" : day(x.held.count)])), 3],
   };
@@ -267,7 +279,7 @@ function drawLimits() {
     const lamp = el("span", { class: `lamp ${one.light || ""}` }, one.light ? t(one.light) : t("unknown"));
     return el("span", {}, lamp, " ", value, el("small", {}, t(one.side, one)));
   })]);
-  return { notes: [t("book_date"), ...split()], free: [table(t("liquidity"), [t("run"), t("platform"), ...[...names.values()].map(said)], rows, 2)] };
+  return { notes: [t("book_date"), ...split()], free: [table(t("liquidity"), [t("run"), t("platform_head"), ...[...names.values()].map(said)], rows, 2)] };
 }
 
 function drawLadder() {
@@ -283,7 +295,7 @@ function drawLadder() {
   return {
     traces, height: 350, notes: [t("book_date"), ...split()], warned: many(all.length),
     layout: { xaxis: axis("", { type: "category", title: undefined }), yaxis: axis(words) },
-    table: () => [[t("run"), t("platform"), ...steps(all[0].platform.ladder.edges)], all.map((x) => [x.run.name, x.platform.name, ...x.platform.ladder.gap.map(yuan)]), 2],
+    table: () => [[t("run"), t("platform_head"), ...steps(all[0].platform.ladder.edges)], all.map((x) => [x.run.name, x.platform.name, ...x.platform.ladder.gap.map(yuan)]), 2],
   };
 }
 
@@ -301,7 +313,7 @@ function drawRedemption() {
   return {
     ...bars(shown, traces, t("of_need"), { barmode: "stack" }), notes: [t("redemption", { n: asked }), t("book_date"), ...split()], warned: many(all.length),
     table: () => [
-      [t("run"), t("platform"), ...["need", ...PAYS].map((k) => t(k))],
+      [t("run"), t("platform_head"), ...["need", ...PAYS].map((k) => t(k))],
       all.map((x) => [x.run.name, x.platform.name, ...["need", ...PAYS].map((k) => yuan(x.held[k]))]), 2],
   };
 }
@@ -330,7 +342,7 @@ function evenings(backtest) {
     const x = [], y = [];
     for (const [from, to] of model.spells) { x.push(from, to, null); y.push(names[k], names[k], null); }
     return { type: "scatter", mode: "lines+markers", x: x.length ? x : [null], y: y.length ? y : [names[k]], showlegend: false,
-      marker: { color: hue(k), size: 5, symbol: "square" }, line: { color: hue(k), width: 9 }, hovertemplate: "%{y}<br>%{x}<extra></extra>" };
+      marker: { color: hue(k), size: 7, symbol: "square" }, line: { color: hue(k), width: 7 }, hovertemplate: "%{y}<br>%{x}<extra></extra>" };
   });
   const shapes = backtest.events.map(([from, to]) => ({
     type: "rect", xref: "x", yref: "paper", x0: from, x1: to, y0: 0, y1: 1, line: { width: 0 }, fillcolor: colour("bad"), opacity: 0.2, layer: "below" }));

@@ -22,7 +22,14 @@ function num(value, digits) {
   if (value === null || value === undefined) return NONE;
   const size = Math.abs(value);
   const places = digits !== undefined ? digits : size === 0 || size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3;
-  return new Intl.NumberFormat(locale(), { maximumFractionDigits: places }).format(value).replace("-", "−");
+  return form({ maximumFractionDigits: places }).format(value).replace("-", "−");
+}
+// Making a format takes longer than using it a hundred times, and a large table has ten thousand numbers.
+const FORMS = new Map();
+function form(asked) {
+  const key = locale() + JSON.stringify(asked);
+  if (!FORMS.has(key)) FORMS.set(key, new Intl.NumberFormat(locale(), asked));
+  return FORMS.get(key);
 }
 const percent = (value) => (value === null || value === undefined ? NONE : num(value) + "%");
 const day = (value) => (value === null || value === undefined ? NONE : num(value, 0));
@@ -30,7 +37,7 @@ function yuan(value) {
   if (value === null || value === undefined) return NONE;
   const size = Math.abs(value);
   if (state.language === "en") {
-    return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(value).replace("-", "−");
+    return form({ notation: "compact", maximumSignificantDigits: 3 }).format(value).replace("-", "−");
   }
   if (size >= 1e8) return num(value / 1e8) + "亿";
   return size >= 1e4 ? num(value / 1e4) + "万" : num(value, 0);

@@ -12,6 +12,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "theme": ("Appearance", "外观"), "auto": ("as the system", "跟随系统"), "light": ("light", "浅色"), "dark": ("dark", "深色"),
     "choose": ("What is shown", "选择显示内容"),
     "runs": ("Runs", "运行"), "scenarios": ("Scenarios", "情景"), "find": ("find a run", "查找运行"),
+    "platform_head": ("platform", "平台"),
+    "fewer": (
+        "Before → after. Reasons stand here for up to {n}: choose fewer runs, or one platform.",
+        "压力前 → 压力后。选择不超过{n}项（较少的运行或单个平台）时显示理由。"),
     "differ": (
         "Runs chosen here do not suppose the same under the name of: {names}",
         "所选运行中同名情景的设定不同：{names}"),
