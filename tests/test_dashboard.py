@@ -375,17 +375,17 @@ def test_the_keyboard_reaches_everything(browser: Any, made: Path) -> None:
 
 @browses
 @pytest.mark.long
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, made: Path, theme: str) -> None:
-    seen = shot(browser, made, 390, color_scheme=theme, has_touch=True)
+@pytest.mark.parametrize(("theme", "width"), [("light", 390), ("dark", 320)])
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, made: Path, theme: str, width: int) -> None:
+    seen = shot(browser, made, width, color_scheme=theme, has_touch=True)
     page = seen.page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     light = sum(int(v) for v in re.findall(r"\d+", back)[:3]) > 384
     assert light == (theme == "light")
     page.select_option("#theme", "dark" if theme == "light" else "light")
     seen.wait()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != back
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert seen.faults == []
     page.close()

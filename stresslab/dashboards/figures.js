@@ -177,15 +177,15 @@ function drawFan() {
   const others = all.filter((one) => one !== chosen).slice(0, (narrow() ? 5 : CHARTED) - 1);
   const dotted = (which) => ({
     type: "scatter", mode: "lines", x: days(held[which]), y: falls(held[which]), line: { color: hue(0), width: 1.2, dash: "dot" },
-    key: which === "low" ? t("interval") : "", hoverinfo: "skip",
+    key: which === "low" ? t("interval") : "", first: true, hoverinfo: "skip",
   });
   const line = (one, k) => ({
     type: "scatter", mode: "lines", key: one.name, x: days(fanOf(one).q50), y: falls(fanOf(one).q50),
     line: { color: hue(k), width: k ? 1.6 : 2.6, dash: dash(k) }, hovertemplate: `${label(one.name)}<br>${t("day")} %{x}: %{y:.1f}%<extra></extra>`,
   });
   const traces = [
-    ...band(held, "q5", "q95", t("band_90"), 0.14), ...band(held, "q25", "q75", t("band_50"), 0.26), line(chosen, 0), dotted("low"), dotted("high"),
-    ...others.map((one, k) => line(one, k + 1)),
+    ...band(held, "q5", "q95", t("band_90"), 0.14), ...band(held, "q25", "q75", t("band_50"), 0.26), ...others.map((one, k) => line(one, k + 1)),
+    { ...line(chosen, 0), first: true }, dotted("low"), dotted("high"), // on top of what it coincides with
   ];
   return {
     traces, height: 360, notes: [t("fan_note")],

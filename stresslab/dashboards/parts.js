@@ -112,7 +112,7 @@ function axis(title, more) {
 
 // The picture library's own legend neither wraps nor scrolls well on a phone: names stand above the picture as text. A trace with `key` has one.
 function legend(traces) {
-  const named = traces.filter((one) => one.key);
+  const named = traces.filter((one) => one.key).sort((a, b) => Boolean(b.first) - Boolean(a.first));
   if (named.length < 2) return null;
   return el("ul", { class: "legend" }, ...named.map((one) => {
     const swatch = el("i", {});
