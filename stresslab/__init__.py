@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stresslab.backtesting import backtest
     from stresslab.book import Book, demo_book, read_book
     from stresslab.checking import check
+    from stresslab.dashboards import dashboard
     from stresslab.faults import Fault, InputError
     from stresslab.history import History, read_history
     from stresslab.ledger import Replay
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from stresslab.verifying import verify
 
 _WHERE = {
-    "backtest": "backtesting",
+    "backtest": "backtesting", "dashboard": "dashboards",
     "Book": "book", "demo_book": "book", "read_book": "book",
     "Fault": "faults", "InputError": "faults",
     "Market": "market", "read_market": "market",
@@ -55,7 +56,7 @@ _WHERE = {
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "calibrate", "check",
-    "check_submission", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
+    "check_submission", "dashboard", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
     "read_market", "read_scenario", "replay", "reverse", "run", "runs", "sql", "submit", "terms", "verify", "write_report",
 ]
 

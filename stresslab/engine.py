@@ -321,8 +321,33 @@ def tables(resolved: Resolved, blocks: list[Block]) -> dict[str, pa.Table]:
     names = len(resolved.sector_ids)
     sectors: dict[str, Any] = {"path": np.repeat(path_of, names), "sector": np.tile(resolved.sector_ids, paths)}
     sectors |= {c: np.concatenate([b.sectors[c] for b in blocks]).ravel() for c in blocks[0].sectors}
-    made = {"outcomes": outcomes, "days": by_day, "accounts": accounts, "instruments": instruments, "sectors": sectors}
+    made = {
+        "outcomes": outcomes, "days": by_day, "accounts": accounts, "investors": _investors(resolved, accounts, paths),
+        "instruments": instruments, "sectors": sectors,
+    }
     return {name: _table(name, resolved.scenario, columns) for name, columns in made.items()}
+
+
+def investor_cells(resolved: Resolved) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Accounts with debt, the number of each one's platform and investor type, and the numbers that somebody has, in rising order."""
+    account = resolved.facts.account
+    owing = np.flatnonzero(account["debt"] > 0)
+    cell = account["platform"][owing].astype(np.int64) * len(glossary.INVESTOR_TYPES) + account["investor_type"][owing]
+    return owing, cell, np.unique(cell)
+
+
+def _investors(resolved: Resolved, accounts: dict[str, Any], paths: int) -> dict[str, Any]:
+    """The accounts' sums over paths, added up by platform and investor type over accounts with debt (M-231)."""
+    owing, cell, there = investor_cells(resolved)
+    at, kinds = np.searchsorted(there, cell), len(glossary.INVESTOR_TYPES)
+    columns: dict[str, Any] = {
+        "platform_id": np.array(resolved.platform_ids)[there // kinds], "investor_type": np.array(glossary.INVESTOR_TYPES)[there % kinds],
+        "accounts_with_debt": np.bincount(at, minlength=there.size), "paths": np.full(there.size, paths),
+    }
+    for name in ("forced", "in_deficit"):
+        columns[name] = np.zeros(there.size, np.int64)
+        np.add.at(columns[name], at, accounts[name][owing])
+    return columns
 
 
 def _table(name: str, scenario: str, columns: dict[str, Any]) -> pa.Table:

@@ -462,6 +462,14 @@ OUTPUTS |= {
         _f("log_ratio", "log of the likelihood ratio", "似然比对数", "M-84"),
     ),
 }
+#: The account table added up by investor type: what a page of many runs can be filtered by.
+OUTPUTS["investors"] = (
+    _SCENARIO, _PLATFORM, Measure("investor_type", _S, "investor type", "投资者类型", "id", ""),
+    _n("accounts_with_debt", "accounts with debt", "有负债账户数", "M-35"),
+    _n("paths", "paths", "路径数", ""),
+    _n("forced", "paths with a forced sale, summed over accounts", "被强平路径数（按账户合计）", "M-231"),
+    _n("in_deficit", "paths with a deficit, summed over accounts", "穿仓路径数（按账户合计）", "M-231"),
+)
 
 _SHARES_OF_PATHS = (
     _n("paths", "paths on which it is so", "满足的路径数", "M-38"),

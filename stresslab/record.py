@@ -139,8 +139,8 @@ def sealed(described: dict[str, Any], of_machine: dict[str, Any]) -> dict[str, A
     return described | {"machine": of_machine | {"digest": digest_of(described | {"machine": of_machine})}}
 
 
-def table_of(folder: Path, name: str, held: dict[str, Any]) -> pd.DataFrame:
-    """A table of a finished run, by its name without ending; refuses one that is not what the run wrote, as its record says."""
+def table_of(folder: Path, name: str, held: dict[str, Any], columns: list[str] | None = None) -> pd.DataFrame:
+    """A table of a finished run, or some of its columns, by its name without ending; refuses one that is not what the run wrote."""
     path = folder / f"{name}.parquet"
     rule, way_out = "this table of the run cannot be read", "run it again into another folder"
     try:
@@ -148,7 +148,7 @@ def table_of(folder: Path, name: str, held: dict[str, Any]) -> pd.DataFrame:
         outputs = held.get("outputs")
         told = outputs.get(path.name) if isinstance(outputs, dict) else None
         if told is None or told == hashlib.sha256(data).hexdigest():
-            return intake.parquet(data)
+            return intake.parquet(data, columns)
         rule = "is not the table that the run wrote: its digest differs"
     except (OSError, ValueError) as error:
         raise InputError([Fault(str(path), rule, way_out)]) from error

@@ -59,7 +59,7 @@ DEMO_PATHS = 200
 
 Progress = Callable[[int, int], None]
 #: What simulation writes, and judgement reads.
-_TABLES = ("outcomes", "days", "accounts", "instruments", "sectors")
+_TABLES = ("outcomes", "days", "accounts", "investors", "instruments", "sectors")
 
 
 @dataclass(frozen=True)
@@ -634,7 +634,7 @@ def judge(folder: record.RunFolder, described: dict[str, Any], scale: Scale) -> 
     from stresslab.report import RunTables, write_html
     from stresslab.spillover import spillover
 
-    held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in _TABLES}
+    held = {name: pd.read_parquet(folder.path / f"{name}.parquet") for name in _TABLES if name != "investors"}
     if "tail" in described:
         held["tail"] = pd.read_parquet(folder.path / "tail.parquet")
     estimates = estimate(held["outcomes"], held["days"], described["sampling"])

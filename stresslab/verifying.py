@@ -36,11 +36,12 @@ from stresslab.verbs import Progress, Run, ask_tail_of, describe, judge
 #: Blocks of a sample.
 BLOCKS = 8
 #: Tables with rows of single paths, and tables of sums over all paths with the column of how many.
-BY_PATH, SUMMED = ("outcomes", "days", "sectors"), ("accounts", "instruments")
+BY_PATH, SUMMED = ("outcomes", "days", "sectors"), ("accounts", "investors", "instruments")
 JUDGED = ("estimates", "migration", "spillover")
 #: What the tables of sums must add up to: sums over a scenario, and over its platforms where both tables name them (M-237).
 TOTALS = (
     ("accounts", "forced", "accounts_forced", True), ("accounts", "in_deficit", "accounts_in_deficit", True),
+    ("investors", "forced", "accounts_forced", True), ("investors", "in_deficit", "accounts_in_deficit", True),
     ("accounts", "deficit_sum_li", "deficit_li", True), ("accounts", "sold_sum_li", "sold_li", True),
     ("instruments", "sold_sum_li", "sold_li", False),
 )
@@ -290,7 +291,7 @@ class _Again:
         at, start, stop = task
         before = self.sums[at]
         if before is not None:
-            both = [{c: getattr(before, part)[c] + v for c, v in getattr(block, part).items()} for part in SUMMED]
+            both = [{c: getattr(before, part)[c] + v for c, v in getattr(block, part).items()} for part in ("accounts", "instruments")]
             self.sums[at] = replace(block, accounts=both[0], instruments=both[1])
         else:
             self.sums[at] = block
@@ -333,6 +334,8 @@ class _Again:
         """What tables of sums add up to must be what single paths add up to, over all of them (M-237)."""
         outcomes = self.files["outcomes"].read(["scenario", "platform_id", *sorted({t[2] for t in TOTALS})])
         for name, column, other, by_platform in TOTALS:
+            if name not in self.files:  # a run of an earlier version
+                continue
             keys = ["scenario", "platform_id"] if by_platform else ["scenario"]
             summed = self.files[name].read([*keys, column])
             a = _added(summed, keys, column)
@@ -356,6 +359,8 @@ def _rows_of_path(name: str, resolved: Resolved) -> int:
 
 def _rows_of_sums(name: str, resolved: Resolved) -> int:
     days = resolved.facts.terms.calendar.size - 1
+    if name == "investors":
+        return int(engine.investor_cells(resolved)[2].size)
     return {"accounts": len(resolved.account_ids), "instruments": days * len(resolved.instrument_ids)}[name]
 
 
@@ -397,7 +402,7 @@ def _difference(file: str, kind: str, made: pa.Table, held: pa.Table, row: int, 
 
 _KEYS = (
     "scenario", "path", "platform_id", "day", "account_id", "instrument_id", "sector", "measure", "statistic", "from_grade", "to_grade",
-    "first", "second", "event", "method", "role",
+    "first", "second", "event", "method", "role", "investor_type",
 )
 
 
@@ -406,12 +411,13 @@ def _bounds(file: str, made: pa.Table, held: pa.Table, left: int) -> Iterator[Di
     counts = ("forced", "in_deficit")
     for name in made.column_names:
         mine, theirs = made[name].combine_chunks(), held[name].combine_chunks()
-        if pa.types.is_string(mine.type) or name in ("paths", "day"):
+        if pa.types.is_string(mine.type) or name in ("paths", "day", "accounts_with_debt"):
             yield from cells(file, made, held, [name])
             continue
         bad = pc.less(theirs, mine)
-        if name in counts:  # each path adds at most 1
-            bad = pc.or_(bad, pc.greater(theirs, pc.add(mine, left)))
+        if name in counts:  # each path adds at most 1 for each account
+            accounts = made["accounts_with_debt"].combine_chunks() if "accounts_with_debt" in made.column_names else 1
+            bad = pc.or_(bad, pc.greater(theirs, pc.add(mine, pc.multiply(accounts, left))))
         for row in np.flatnonzero(pc.fill_null(bad, True).to_numpy(zero_copy_only=False))[:1]:
             yield _difference(file, "sum", made, held, int(row), name)
 

@@ -44,7 +44,7 @@ def profile_sums(book: Book) -> dict[str, dict[str, Any]]:
         found[str(name)] = {
             "loans_li": int(debt.sum()), "accounts": int(mine.sum()), "accounts_with_debt": int((debt > 0).sum()),
             "collateral_li": sum(held), "leverage": leverage_distribution(held, debt.tolist()),
-            "investors": _investors(a["investor_type"].to_numpy()[mine], debt),
+            "investors": _investors(a["investor_type"].to_numpy()[mine], held, debt),
             "rated": rated_sums(a[mine], collateral[mine], book.as_of),
         }
     return found
@@ -91,10 +91,15 @@ def _platform(book: Book, at: int, line: int, sums: dict[str, Any]) -> dict[str,
     }
 
 
-def _investors(kinds: Any, debt: Any) -> dict[str, dict[str, int]]:
-    """Accounts, accounts with debt and debt of each investor type (M-201)."""
-    of = {kind: debt[kinds == kind] for kind in INVESTOR_TYPES}
-    return {kind: {"accounts": len(d), "accounts_with_debt": int((d > 0).sum()), "debt_li": int(d.sum())} for kind, d in of.items()}
+def _investors(kinds: Any, held: list[int], debt: Any) -> dict[str, dict[str, Any]]:
+    """Accounts, accounts with debt, debt and leverage of each investor type (M-201)."""
+    return {kind: _of_type(kinds == kind, held, debt) for kind in INVESTOR_TYPES}
+
+
+def _of_type(mine: Any, held: list[int], debt: Any) -> dict[str, Any]:
+    owed = debt[mine]
+    spread = leverage_distribution([held[i] for i in np.flatnonzero(mine)], owed.tolist())
+    return {"accounts": len(owed), "accounts_with_debt": int((owed > 0).sum()), "debt_li": int(owed.sum()), "leverage": spread}
 
 
 def _top_clients(claims: pd.DataFrame) -> list[list[Any]]:

@@ -13,7 +13,7 @@ import traceback
 import typer
 
 # Verbs join the app when their module is imported; --help lists them in this order.
-from stresslab.cli import book, filing, market, policy, reporting, simulate, view, warning  # noqa: F401
+from stresslab.cli import book, dashboard, filing, market, policy, reporting, simulate, view, warning  # noqa: F401
 from stresslab.cli.options import BAD_INPUT, RUN_FAILED, app
 
 __all__ = ["app", "main"]

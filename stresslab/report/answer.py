@@ -91,7 +91,7 @@ def _shown(cells: Iterable[Any]) -> Iterable[str]:
     for value in cells:
         said = _plain(value)
         if value is None:
-            yield "–"  # noqa: RUF001
+            yield "–"
         elif isinstance(said, float):
             yield f"{said:.10g}"
         elif isinstance(said, str):
