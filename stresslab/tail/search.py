@@ -192,6 +192,13 @@ class Search:
         return spread / self.target**2
 
 
+def beside(resolved: Resolved) -> int:
+    """The bytes that a thread needs for a swarm beside the state of a path (M-285): it is held, and moved copies of it."""
+    shape = shape_of(resolved)
+    one = (shape.days + 1) * (8 * shape.columns + 4 * shape.instruments)
+    return 2 * swarm_size(shape, SWARM) * one
+
+
 def wanted_part(resolved: Resolved) -> Any:
     """Task: which leading columns the laws read."""
     return shape_of(resolved).wanted
