@@ -246,8 +246,8 @@ def replay(
         if faults:
             raise InputError(faults)
         if one is not None:
-            batch, log_ratio = one.draw(resolved)
-            if said := one.differences(resolved, batch, log_ratio):
+            batch, hit, log_ratio = one.draw(resolved)
+            if said := one.differences(hit, log_ratio):
                 raise Disagreement("; ".join(said))
             found = replay_of(
                 resolved, one.seed, chosen, path, account, None, str(made.folder), lambda runner: one.place(runner, batch))

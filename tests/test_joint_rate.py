@@ -180,7 +180,7 @@ def test_what_is_no_history_of_a_rate_is_refused() -> None:
 
 
 def test_the_command_line_writes_a_law_that_a_run_draws(tmp_path: Path) -> None:
-    held = history(vasicek(600, 8))
+    held = history(vasicek(300, 8))
     held.index.assign(index_id="I").to_csv(tmp_path / "index.csv", index=False)
     held.tables["rates"].to_csv(tmp_path / "rates.csv", index=False)
     out = tmp_path / "market"
@@ -254,7 +254,7 @@ def close(values: np.ndarray, exact: float) -> None:
 def test_covariances_of_market_and_rate_are_the_closed_form() -> None:
     """(M-289) Cov(F(T), r(T)) = ρ σ_d s Σ k^(T−t); the rate alone keeps its law."""
     resolved = together("gbm", VASICEK)
-    market, rate, _ = draw(resolved, 6_000)
+    market, rate, _ = draw(resolved, 3_000)
     law, days = resolved.market.short_rate, 20
     assert law.correlation == -0.4
     exact = -0.4 * resolved.market.law.sd * law.sd * sum(law.keep**j for j in range(days))
@@ -269,7 +269,7 @@ def test_a_crash_moves_the_rate_as_the_gaussian_pair_says() -> None:
     """(M-289) E[r(k) | F(k) = b] = E r(k) + Cov(F, r) / Var F × (b − E F); what is left has variance Var r (1 − corr²)."""
     for shape in ("bridge", "gap"):
         resolved = together("gbm", VASICEK, {"depth_pct": 20, "trough_day": 10, "shape": shape})
-        market, rate, _ = draw(resolved, 3_000)
+        market, rate, _ = draw(resolved, 1_500)
         law, factor = resolved.market.short_rate, resolved.market.law
         assert market[:, 10] == pytest.approx(math.log(0.8))
         b = math.log(0.8) - 10 * factor.drift

@@ -27,11 +27,13 @@ from stresslab.resolve import Resolved, resolve
 from stresslab.retrace import Disagreement
 from stresslab.tail import FIRST_PATH, beside, search
 from stresslab.tail.again import tilt_of
+from stresslab.tail.event import DRAWDOWN, read_event
 from stresslab.tail.kept import flat, whole
 from stresslab.tail.splitting import Climb, Repetition
 from stresslab.tail.tables import tilt_text
-from stresslab.tail.tilt import Lean, Pilot, Sample, Tilt, defended
-from stresslab.tail.walk import Batch
+from stresslab.tail.tilt import Lean, Pilot, Sample, Tilt, defended, draw_sample
+from stresslab.tail.verdict import tilt_estimate
+from stresslab.tail.walk import HIT, SO_FAR, Batch, Judging, Shape, judged, new_walk, shape_of
 
 EVENTS = ["factor_low <= 88%", "accounts_called >= 0"]
 
@@ -42,10 +44,12 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module", autouse=True)
 def _little_splitting() -> Iterator[None]:
-    """Splitting checks the tilt here, and fifty paths a level do."""
+    """Splitting checks the tilt here, and fifty paths a level do; whether the answer is known is not asked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "SWARM", 48)
-        patch.setattr(search, "REPEATS_FIRST", 10)
+        patch.setattr(search, "REPEATS_FIRST", 8)
+        patch.setattr(search, "REPEATS_MOST", 8)
+        patch.setattr(search, "CRUDE_FIRST", 500)
         yield
 
 
@@ -59,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(place: Path, out: Path, **options: Any) -> verbs.Run:
-    given: dict[str, Any] = {"paths": 4, "seed": 3, "tail": EVENTS, "tail_target_error": "50%", "tail_paths": 5_000}
+    given: dict[str, Any] = {"paths": 4, "seed": 3, "tail": EVENTS, "tail_target_error": "50%", "tail_paths": 2_000}
     return verbs.run(place, [tail_books.scenario(10)], out=out, **given | options)
 
 
@@ -113,7 +117,8 @@ def test_pieces_come_back_from_their_files_to_the_last_bit(tmp_path: Path) -> No
     pieces: Sequence[Any] = (
         Pilot(tilt, 7_000, 0.1 + 0.2), Pilot(None, 14_000, math.inf), Climb((-1.5, math.inf), (0.5, 0.3), 1e-7, 2, 900),
         Climb((), (), 0.0, 0, 1),
-        Repetition(3e-6, 2_000, batch), Sample(*(np.arange(n + 2.0) for n in range(len(Sample._fields)))), np.array([1, 0, 1], np.uint8),
+        Repetition(3e-6, 2_000, batch, np.array([1, 2])), Sample(*(np.arange(n + 2.0) for n in range(len(Sample._fields)))),
+        np.array([1, 0, 1], np.uint8),
     )
     for at, piece in enumerate(pieces):
         folder.save_piece("s", f"tail-{at}", flat(piece))
@@ -222,3 +227,80 @@ def test_a_rare_event_of_a_book_that_does_not_fit_is_refused_before_anything_is_
     with pytest.raises(InputError, match="the paths of a rare event run through the whole book"):
         run(place, tmp_path / "run", memory_gib=0.4)
     assert not (tmp_path / "run").exists()
+
+
+# What comes after the event was decided
+
+
+def test_a_ratio_up_to_a_day_is_the_mean_of_the_whole_given_those_days() -> None:
+    """(M-291) E[(w_T − w_t) f(days to t)] = 0 for any f, and its variance is smaller."""
+    shape = Shape(6, 8, 3, np.array([1, 0, 0, 0, 0, 0, 1, 1], np.uint8))
+    tilt = defended(Lean((0, 6), ((-0.5,) * 6, (0.3,) * 6), (1,), (0.2,)), Lean((0,), ((-0.1, -0.2, -0.3, -0.4, -0.5, -0.6),)))
+    batches: list[Batch] = []
+
+    def keep(batch: Batch, seed: int) -> Any:
+        batches.append(Batch(batch.leading.copy(), batch.own.copy(), batch.path.copy()))
+        return np.zeros(batch.path.size)
+
+    whole = np.exp(draw_sample(keep, shape, tilt, 6, 0, 0, 12_000).log_ratio)
+    for day in (1, 3, 5):
+        part = np.concatenate([np.exp(tilt.log_ratio(b, np.full(b.path.size, day))) for b in batches])
+        first = np.concatenate([b.leading[:, 1: day + 1, 0].sum(axis=1) for b in batches])
+        for known in (np.ones(12_000), first, first < -1.0):
+            apart = (whole - part) * known
+            assert abs(apart.mean()) < 3 * apart.std() / math.sqrt(12_000)
+        assert part.var() < whole.var()
+        assert abs(part.mean() - 1.0) < 3 * part.std() / math.sqrt(12_000)
+    last = np.concatenate([np.exp(tilt.log_ratio(b, np.full(b.path.size, 6))) for b in batches])
+    assert np.array_equal(last, whole)
+
+
+CERTAIN = (
+    "sold >= 3400000 yuan", "deficit >= 1000 yuan", "loss_with_impact >= 5000 yuan", "margin_call_peak >= 130000 yuan", "factor_low <= 75%",
+    "factor_drawdown > 25%", "failure", "accounts_forced >= 3", "margin_coverage < 101%",
+)
+
+
+@pytest.mark.parametrize("text", CERTAIN)
+def test_an_event_stays_what_it_is_whatever_comes_after_the_day_that_decided_it(text: str) -> None:
+    event, days = read_event(text, []), 16
+    assert event is not None
+    book = tail_books.book("diversified", accounts=20, instruments=6)
+    book.tables["instruments"]["adv_shares"] *= 30
+    resolved = resolve(book, tail_books.market(24.0, 9.0), tail_books.scenario(days))
+    walk, shape = new_walk(resolved, event, "P1"), shape_of(resolved)
+    judge = Judging(walk, False)
+    batch = shape.room(64)
+    batch.path[:] = np.arange(64)
+    shape.fill(batch, 3)
+    batch.leading[:, 1:8, 0] -= 3.2
+    score, until = judged(judge, batch, 3)
+    happened = np.flatnonzero(score == HIT)
+    assert happened.size > 5
+    assert (until[score != HIT] == days).all()
+    for turn in (6.0, -2.0, 0.0):
+        other = Batch(batch.leading.copy(), batch.own.copy(), batch.path)
+        for at in happened:
+            other.leading[at, until[at] + 1:, 0] = turn
+            other.own[at, until[at] + 1:] = -turn
+        again, day = judged(judge, other, 3)
+        assert (again[happened] == HIT).all()
+        assert np.array_equal(day[happened], until[happened])
+    if event.measure in (*SO_FAR, "failure", "factor_low_ppm", DRAWDOWN):
+        assert (until[happened] < days).any()
+    else:
+        assert (until == days).all()
+
+
+def test_leaving_out_what_came_after_makes_a_tilt_more_precise() -> None:
+    """On a walk of 40 days with a constant lean, most of which comes after the fall on many paths."""
+    event = read_event("factor_low <= 80%", [])
+    assert event is not None
+    resolved = resolve(tail_books.book("diversified", accounts=2, instruments=1), tail_books.market(20.0, 5.0), tail_books.scenario(40))
+    walk, shape, tilt = new_walk(resolved, event, "P1"), shape_of(resolved), defended(Lean((0,), ((-0.55,) * 40,)))
+    (p, error), (q, less) = (
+        (made.probability, made.error) for judge in (walk.judge, Judging(walk, False))
+        for made in [tilt_estimate("tilt", draw_sample(judge, shape, tilt, 5, 0, 0, 2_500), 0)]
+    )
+    assert abs(p - q) < 3 * math.hypot(error, less)
+    assert less / q < 0.75 * error / p

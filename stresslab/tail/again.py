@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stresslab.engine import Runner
 from stresslab.faults import Fault, nearest
 from stresslab.resolve import Resolved
 from stresslab.tail.event import read_event
-from stresslab.tail.search import FIRST_PATH, TASK_PATHS
-from stresslab.tail.tilt import NOMINAL_EVERY, Lean, Tilt, draw_sample
-from stresslab.tail.walk import BATCH, Batch, new_walk, shape_of
+from stresslab.tail.search import FIRST_PATH, Question, judge_of
+from stresslab.tail.tilt import NOMINAL_EVERY, Lean, Tilt
+from stresslab.tail.walk import HIT, Batch, judged
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,18 @@ class Weighted:
     hit: bool
     log_ratio: float
 
-    def draw(self, resolved: Resolved) -> tuple[Batch, float]:
-        """The noise of the path, a batch of one, and ln of its likelihood ratio; bit for bit as the run drew them."""
-        held: list[Batch] = []
-
-        def keep(batch: Batch, seed: int) -> NDArray[np.float64]:
-            held.append(batch)
-            return np.zeros(batch.path.size)
-
-        # A product of matrices may be added up otherwise for one path than for many, so the path comes with those drawn beside it.
-        number = self.path - FIRST_PATH
-        task = number // TASK_PATHS * TASK_PATHS
-        start = task + (number - task) // BATCH * BATCH
-        stop = min(start + BATCH, task + TASK_PATHS, self.paths)
-        sample = draw_sample(keep, shape_of(resolved), self.tilt, self.seed, FIRST_PATH, start, stop)
-        return held[0].rows(slice(number - start, number - start + 1)), float(sample.log_ratio[number - start])
+    def draw(self, resolved: Resolved) -> tuple[Batch, bool, float]:
+        """The noise of the path, a batch of one; whether it meets the event, and ln of its likelihood ratio, as the run reckons them."""
+        event = read_event(self.event, [])
+        if event is None:
+            raise ValueError(f"{self.event} is no event")
+        judge, shape = judge_of(resolved, Question(event, self.platform_id, self.seed), False)
+        batch, number = shape.room(1), self.path - FIRST_PATH
+        batch.path[:] = self.path
+        shape.fill(batch, self.seed)
+        self.tilt.leans[number % len(self.tilt.leans)].apply(batch.leading[0], batch.own[0])
+        score, until = judged(judge, batch, self.seed)
+        return batch, bool(score[0] == HIT), float(self.tilt.log_ratio(batch, until)[0])
 
     def place(self, runner: Runner, batch: Batch) -> None:
         """Give the path to a runner, as the first of its group."""
@@ -55,12 +51,8 @@ class Weighted:
         runner.place(0, self.path, *batch.of(0))
         runner.end_group()
 
-    def differences(self, resolved: Resolved, batch: Batch, log_ratio: float) -> list[str]:
+    def differences(self, hit: bool, log_ratio: float) -> list[str]:
         """Where the path is not that of the run, in words."""
-        event = read_event(self.event, [])
-        if event is None:
-            return [f"{self.event} is no event"]
-        hit = bool(new_walk(resolved, event, self.platform_id).hits(batch, self.seed)[0])
         said = [] if hit == self.hit else [f"the event {'happens' if hit else 'does not happen'}, in the run it {_did(self.hit)}"]
         return said + ([] if log_ratio == self.log_ratio else [f"log_ratio is {log_ratio!r}, in the run {self.log_ratio!r}"])
 

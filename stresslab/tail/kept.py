@@ -71,7 +71,8 @@ def flat(piece: Any) -> Arrays:
     if isinstance(piece, Climb):
         return held | {name: np.array(value) for name, value in piece._asdict().items()}
     if isinstance(piece, Repetition):
-        return held | {"probability": np.array(piece.probability), "paths": np.array(piece.paths), **piece.witnesses._asdict()}
+        rest: Arrays = {"probability": np.array(piece.probability), "paths": np.array(piece.paths), "until": piece.until}
+        return held | rest | dict(piece.witnesses._asdict())
     raise TypeError(f"no piece of a search: {kind}")
 
 
@@ -90,7 +91,8 @@ def whole(held: Arrays) -> Any:
         return Climb(tuple(held["levels"].tolist()), tuple(held["steps"].tolist()), float(held["probability"]), int(held["iterations"]),
                      int(held["paths"]))
     if kind == "Repetition":
-        return Repetition(float(held["probability"]), int(held["paths"]), Batch(held["leading"], held["own"], held["path"]))
+        return Repetition(
+            float(held["probability"]), int(held["paths"]), Batch(held["leading"], held["own"], held["path"]), held["until"])
     raise ValueError(kind)
 
 
