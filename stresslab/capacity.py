@@ -91,6 +91,22 @@ def choose(resolved: Sequence[Resolved], crew: Crew, parts: int) -> Cut:
     return Cut(seats, group, share[0] + group * share[1], why)
 
 
+def seats(resolved: Resolved, crew: Crew, beside: int, least: int = 1) -> int:
+    """How many threads of a process have room for whole paths, each with its state and ``beside`` bytes (M-285).
+
+    Raises InputError if fewer than ``least`` have.
+    """
+    book, each = book_bytes(resolved) // (crew.processes if crew.shared else 1), state_bytes(resolved) + beside
+    memory = int(PLANNED * crew.memory) - PROGRAM
+    found = min(crew.threads, max(0, memory - book) // max(1, each))
+    if found < least:
+        rule = (
+            f"the book does not fit: the paths of a rare event run through the whole book, for which a process needs "
+            f"{_gib(book + least * each)}, and it may use {_gib(memory)}")
+        raise InputError([Fault("options", rule, "use workers with more memory and fewer threads, or leave --tail out", None, "tail")])
+    return found
+
+
 def _group(share: tuple[int, int], memory: int) -> int:
     """The most paths, of 16, 8, 4, 2, 1, whose states fit beside the book; 0 where none does."""
     return next((g for g in (GROUP, 8, 4, 2, 1) if share[0] + g * share[1] <= memory), 0)

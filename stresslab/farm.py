@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from stresslab.capacity import Crew, Cut, choose
+from stresslab.capacity import Crew, Cut, choose, seats
 from stresslab.engine import Block, pack, run_block, unpack
 from stresslab.faults import Fault, InputError
 from stresslab.held import Held, can_open, hold, opened
@@ -281,36 +281,70 @@ def _run_distributed(client: Any, held: Any, seed: int, tasks: Sequence[Task], d
         future.release()
 
 
+def _unheard(at: int, answer: Any) -> None:
+    pass
+
+
 @contextmanager
 def crew(
-    shared: Resolved, workers: int = 0, scheduler: str | None = None, share: str | None = None
+    shared: Resolved, workers: int = 0, scheduler: str | None = None, share: str | None = None, memory: int | None = None, beside: int = 0
 ) -> Iterator[Callable[..., list[Any]]]:
-    """Workers that hold one scenario: ``ask(function, [arguments, …])`` calls function(scenario, *arguments) for each.
+    """Workers that hold one scenario: ``ask(function, [arguments, …], heard)`` calls function(scenario, *arguments) for each.
 
-    Answers come in the order of the arguments, so that the number of workers changes no byte.
+    Answers come in the order of the arguments, so that the number of workers changes no byte; ``heard(place, answer)`` is called with
+    each as it comes. The book is never cut here: a thread needs its state whole and ``beside`` bytes more, and a process of ``memory``
+    bytes that has no room for one thread is refused (M-285).
     """
     if scheduler is None and workers == 0:
         import dask
         import dask.threaded
+        from dask.callbacks import Callback
 
-        def here(function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
+        threads = seats(shared, Crew(1, os.cpu_count() or 1, memory or max(_memory(), LEAST)), beside)
+
+        def here(
+            function: Callable[..., Any], items: Sequence[tuple[Any, ...]], heard: Callable[[int, Any], None] = _unheard
+        ) -> list[Any]:
             # Arguments go inside a call of their own: in a graph a tuple or a text could be read as a task or a key.
             def call(item: tuple[Any, ...]) -> Any:
                 return function(shared, *item)
 
+            def finished(key: str, result: Any, dsk: Any, state: Any, worker: Any) -> None:
+                heard(place[key], result)
+
             graph = {f"item-{at}": (lambda item=item: call(item),) for at, item in enumerate(items)}
-            with dask.config.set(num_workers=os.cpu_count() or 1):
+            place = {key: at for at, key in enumerate(graph)}
+            with Callback(posttask=finished), dask.config.set(num_workers=threads):
                 return list(dask.threaded.get(graph, list(graph)))
 
         yield here
         return
     with _cluster(workers, scheduler) as client, _placed(client, shared, share) as held:
+        found = _crew(client, scheduler, memory)
+        seats(shared, found, beside, 1 if scheduler is None else found.threads)  # a worker of a cluster uses all its threads
 
-        def there(function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> list[Any]:
-            answers: list[Any] = client.gather([client.submit(_asked, function, held, *item, pure=False) for item in items])
+        def there(
+            function: Callable[..., Any], items: Sequence[tuple[Any, ...]], heard: Callable[[int, Any], None] = _unheard
+        ) -> list[Any]:
+            from distributed import as_completed
+
+            place = {client.submit(_asked, function, held, *item, pure=False): at for at, item in enumerate(items)}
+            answers: list[Any] = [None] * len(items)
+            for future, answer in as_completed(place, with_results=True):
+                heard(place[future], answer)
+                answers[place[future]] = answer
+                future.release()
             return answers
 
         yield there
+
+
+def room_for_whole_paths(resolved: Sequence[Resolved], workers: int, memory: int | None, beside: int) -> None:
+    """Raise InputError if the processes of this machine have no room for whole paths of some scenarios (M-285)."""
+    processes = max(1, workers)
+    crew_of_here = Crew(processes, 1 if workers else os.cpu_count() or 1, memory or max(_memory() // processes, LEAST), shared=workers > 0)
+    for one in resolved:
+        seats(one, crew_of_here, beside)
 
 
 def _asked(function: Callable[..., Any], held: Any, *item: Any) -> Any:

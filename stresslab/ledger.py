@@ -34,4 +34,5 @@ class Replay:
     events: pd.DataFrame
     days: pd.DataFrame
     account_days: pd.DataFrame | None
-    outcomes: pd.DataFrame  # the run's row of each platform
+    outcomes: pd.DataFrame  # the run's row of each platform; of a weighted path, which no run keeps, the replay's
+    weighted: dict[str, Any] | None = None  # of a path of a rare event: event, platform, method, hit, log_ratio, likelihood_ratio

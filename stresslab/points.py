@@ -1,6 +1,7 @@
 """Leading normals from Sobol points, path by path: evenly spread where a few factors decide much (M-53).
 
-The point of a path is a function of (seed, replicate, path), so that any path can be drawn alone and in any block. Replicates are
+The point of a path is a function of (seed, replicate, path), so that any path can be drawn alone and in any block. The points are
+scipy's, the scrambling is Owen's own, nested bit by bit (M-290); scipy's is a random linear matrix and a digital shift. Replicates are
 scrambled independently: the error of a figure is that between replicates, never one inside them.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from stresslab.kernels import draws, noise, normals
+from stresslab.kernels import noise, normals, scramble
 from stresslab.sampling import REPLICATES
 
 #: Dimensions for which direction numbers are known (Joe and Kuo 2008); what lies beyond comes from counters.
@@ -38,8 +39,8 @@ class SobolPoints:
     def __init__(self, days: int, columns: Sequence[int], seed: int, replicate: int = 0) -> None:
         self.days, self.order = days, bridge_order(days)
         self.columns = list(columns)[:DIMENSIONS_MOST // days]
-        scramble = draws.words(seed, replicate, 0, draws.STREAM_SCRAMBLES, 0)
-        self.points = qmc.Sobol(len(self.columns) * days, scramble=True, bits=32, rng=int(scramble[0]) << 32 | int(scramble[1]))
+        self.seed, self.replicate = seed, replicate
+        self.points = qmc.Sobol(len(self.columns) * days, scramble=False, bits=32)
 
     def leading(self, first: int, stop: int) -> NDArray[np.float64]:
         """The normals of paths first..stop − 1: paths × columns × days."""
@@ -51,7 +52,9 @@ class SobolPoints:
         else:
             # scipy warns of a first block that is no power of two; a path is the same point in any block.
             uniforms = self.points.random(1 << (count - 1).bit_length())[:count]
-        words = np.floor(uniforms * 2.0**32).astype(np.uint32).ravel()
+        points = np.floor(uniforms * 2.0**32).astype(np.uint32)
+        scramble.scramble(points, self.seed, self.replicate)
+        words = points.ravel()
         z, out = np.zeros(words.size), np.zeros((count, len(self.columns), self.days))
         normals.fill_quantiles(z, words, np.zeros(words.size), np.zeros(words.size, np.int64))
         for row, given in zip(out.reshape(-1, self.days), z.reshape(-1, self.days), strict=True):

@@ -263,18 +263,23 @@ class RunFolder:
             raise InputError([Fault(str(self.path), rule, "give a folder that you may write")]) from error
         return False
 
-    def _block(self, scenario: str, start: int, stop: int) -> Path:
-        return self.path / BLOCKS / scenario / f"{start}-{stop}.npz"
-
     def save_block(self, scenario: str, start: int, stop: int, arrays: dict[str, NDArray[np.int64]]) -> None:
         """Keep a finished block, so that a killed run need not do it again."""
-        stream = io.BytesIO()
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-        write_bytes(self._block(scenario, start, stop), stream.getvalue())
+        self.save_piece(scenario, f"{start}-{stop}", arrays)
 
     def load_block(self, scenario: str, start: int, stop: int) -> dict[str, NDArray[np.int64]] | None:
         """The arrays of a finished block; None if there is none, or a bad disk has changed it: then it is run again."""
-        path = self._block(scenario, start, stop)
+        return self.load_piece(scenario, f"{start}-{stop}")
+
+    def save_piece(self, scenario: str, name: str, arrays: dict[str, NDArray[Any]]) -> None:
+        """Keep any finished piece of a scenario's work under a name of its own."""
+        stream = io.BytesIO()
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        write_bytes(self.path / BLOCKS / scenario / f"{name}.npz", stream.getvalue())
+
+    def load_piece(self, scenario: str, name: str) -> dict[str, NDArray[Any]] | None:
+        """The arrays of a finished piece; None if there is none, or it cannot be read."""
+        path = self.path / BLOCKS / scenario / f"{name}.npz"
         # Each array in the file has a checksum, which reading verifies.
         bad = (OSError, ValueError, EOFError, zipfile.BadZipFile)
         with contextlib.suppress(*bad), np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:

@@ -72,7 +72,12 @@ def rate_law(scenario: Scenario, market: Market, faults: list[Fault]) -> RateLaw
     found = short_rate_of(scenario, market, faults)
     if found is None:
         return rates.GIVEN
-    return law_of(found, scenario.days, (scenario.market.model or market.market.model) != "deterministic")
+    model = scenario.market.model or market.market.model
+    if found.correlation and model == "bootstrap":
+        rule = "cannot move with a market whose days are drawn from a history: no normal stands behind such a day"
+        way_out = "leave correlation out, or choose another model of the market"
+        faults.append(Fault(f"scenario {scenario.id}", rule, way_out, None, "rates.correlation", f"{found.correlation:g}"))
+    return law_of(found, scenario.days, model != "deterministic")
 
 
 def highest_bp(law: RateLaw, days: int) -> I64:

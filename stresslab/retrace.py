@@ -6,6 +6,7 @@ was worth after an event, what an account had at the close) is worked out here, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -48,16 +49,23 @@ class Told(NamedTuple):
     block: engine.Block
 
 
-def retrace(resolved: Resolved, seed: int, path: int, account: int = -1, events: int = EVENTS_AT_FIRST) -> tuple[Told, I64]:
+#: Gives a runner one path, as the first of its group.
+Place = Callable[[engine.Runner], None]
+
+
+def retrace(
+    resolved: Resolved, seed: int, path: int, account: int = -1, events: int = EVENTS_AT_FIRST, place: Place | None = None
+) -> tuple[Told, I64]:
     """A path with the events of the market, the platforms and one account (its rank), or all (−1); opening prices of all days.
 
-    The path is always told in full once: opening prices stand in the orders of all accounts.
+    The path is always told in full once: opening prices stand in the orders of all accounts. ``place`` gives a path that is not drawn
+    by its number alone.
     """
-    whole = _tell(resolved, seed, path, -1, events)
+    whole = _tell(resolved, seed, path, -1, events, place)
     opening = opening_prices(whole.log, whole.closing)
     if account < 0:
         return whole, opening
-    told = _tell(replace(resolved, facts=watched(resolved.facts, account)), seed, path, account, events)
+    told = _tell(replace(resolved, facts=watched(resolved.facts, account)), seed, path, account, events, place)
     said = differences(_outcomes(resolved, told.block), _outcomes(resolved, whole.block))
     if said:
         raise Disagreement("one account alone gives another outcome than all: " + "; ".join(said))
@@ -71,11 +79,14 @@ def watched(facts: layout.Facts, account: int) -> layout.Facts:
     return facts._replace(cover=cover)
 
 
-def _tell(resolved: Resolved, seed: int, path: int, account: int, most: int) -> Told:
+def _tell(resolved: Resolved, seed: int, path: int, account: int, most: int, place: Place | None = None) -> Told:
     while True:
         runner = engine.Runner(resolved, seed, 1)
         runner.state = layout.new_state(resolved.facts, layout.new_ledger(most, account))
-        runner.draw(path, path + 1)
+        if place is None:
+            runner.draw(path, path + 1)
+        else:
+            place(runner)
         runner.run(0, path)
         count = int(runner.state.ledger.count[0])
         if count <= most:
@@ -116,15 +127,18 @@ def _cell(value: Any) -> str:
 
 
 def replay_of(
-    resolved: Resolved, record: dict[str, Any], scenario: dict[str, Any], path: int, account: str | None, outcomes: pa.Table, folder: str
+    resolved: Resolved, seed: int, scenario: dict[str, Any], path: int, account: str | None, outcomes: pa.Table | None, folder: str,
+    place: Place | None = None,
 ) -> Replay:
-    """A path of a run as tables; raises :class:`Disagreement` if it is not the path that stands in ``outcomes``."""
+    """A path of a run as tables; raises :class:`Disagreement` if it is not the path that stands in ``outcomes``, where those are given."""
     rank = resolved.account_ids.index(account) if account is not None else -1
-    told, opening = retrace(resolved, record["seed"], path, rank)
-    held = outcomes.filter(pc.and_(pc.equal(outcomes["scenario"], scenario["id"]), pc.equal(outcomes["path"], path)))
-    said = differences(_outcomes(resolved, told.block), held)
-    if said:
-        raise Disagreement("; ".join(said))
+    told, opening = retrace(resolved, seed, path, rank, place=place)
+    held = _outcomes(resolved, told.block)
+    if outcomes is not None:
+        mine, held = held, outcomes.filter(pc.and_(pc.equal(outcomes["scenario"], scenario["id"]), pc.equal(outcomes["path"], path)))
+        said = differences(mine, held)
+        if said:
+            raise Disagreement("; ".join(said))
     days = None
     log = told.log
     if rank >= 0:
@@ -132,7 +146,7 @@ def replay_of(
         log = log[concerns(told, rank)]
     ids = Names(resolved.platform_ids, resolved.account_ids, resolved.instrument_ids)
     return Replay(
-        folder, scenario, path, record["seed"], _contract(resolved, rank) if rank >= 0 else None, events_of(log, told.facts, opening, ids),
+        folder, scenario, path, seed, _contract(resolved, rank) if rank >= 0 else None, events_of(log, told.facts, opening, ids),
         _days(told), days, held.to_pandas(),
     )
 

@@ -50,8 +50,9 @@ if TYPE_CHECKING:
     from stresslab.history.splits import Splits
     from stresslab.ledger import Replay
     from stresslab.market.calibrate import Calibration, Short
+    from stresslab.market.rate_fit import RateAsked
     from stresslab.rating import Scale
-    from stresslab.tail import Request
+    from stresslab.tail import Request, Weighted
 
 #: The scenarios of the demo, in the order of its report.
 DEMO_SCENARIOS = ("baseline", "crash-20", "crash-40", "crash-60", "rates-up-200bp", "redemption-20", "redemption-30", "severe")
@@ -167,6 +168,12 @@ def _run(
     folder = record.RunFolder(out)
     crew = farm.Spread() if crew is None else crew
     options = crew.options(out, scheduler) | {"workers": workers, "scheduler": scheduler, "parts": parts}
+    if request is not None and scheduler is None:
+        from stresslab.tail import beside
+
+        farm.room_for_whole_paths(given.resolved, workers, options["memory"], max(map(beside, given.resolved)))
+    if request is not None and parts:
+        crew.say("rare events: each path runs through the whole book, as --parts cuts the run's own paths alone")
     run_blocks = partial(_run_blocks, folder, resolved, seed, paths, block_paths, progress, options)
     ask_tail = None if request is None else partial(ask_tail_of, folder, request, given.resolved, seed, options)
     with folder.taken(plan, anew) as finished:
@@ -205,38 +212,68 @@ def _fill(
 
 def replay(
     made: Run | Path | str, *, path: int, scenario: str | None = None, account: str | None = None,
-    book: Book | Path | str | None = None, market: Market | Path | str | None = None,
+    book: Book | Path | str | None = None, market: Market | Path | str | None = None, event: str | None = None,
+    platform: str | None = None,
 ) -> Replay:
     """One path of a finished run again, with every event of it, or with those that concern one account; writes nothing.
+
+    Paths from 2**31 on are the weighted ones of a rare event (M-287); where a run was asked for several, ``event`` and ``platform`` name
+    one. Such a path must have the likelihood ratio that the run wrote, and meet the event or not as there.
 
     The inputs are read again from where the run had them; ``book`` and ``market`` say where they lie now. Raises
     :class:`InputError` if they, or the program, are not those of the run, and ``retrace.Disagreement`` if the path does
     not end as the run says, in every column.
     """
-    from stresslab.retrace import replay_of
+    from stresslab.retrace import Disagreement, replay_of
 
     made = made if isinstance(made, Run) else Run(Path(made))
     with record.reading(made.folder):
         held = made.record
         if faults := _other_program(made):
             raise InputError(faults)
-        chosen = _chosen(held, scenario, path, faults)
+        rare = "tail" in held and type(path) is int and path >= 2**31
+        chosen = _chosen(held, scenario, 0 if rare else path, faults)
+        one = _weighted(made, chosen, path, event, platform, rare, faults)
         then = book_again(held, book, faults)
         weather = market_again(held, then, market, faults) if then is not None else None
         if then is None or weather is None or not chosen:
             raise InputError(faults)
-        resolved = replace(resolve(then, weather, Scenario.model_validate(chosen)), sampling=held["sampling"])
+        resolved = replace(
+            resolve(then, weather, Scenario.model_validate(chosen)), sampling=Sampling.PLAIN if rare else held["sampling"])
         if account is not None and account not in resolved.account_ids:
             way_out = close_to(account, resolved.account_ids) or "the accounts stand in the book's table accounts"
             faults.append(Fault("options", "the book has no such account", way_out, None, "account", account))
         if faults:
             raise InputError(faults)
+        if one is not None:
+            batch, hit, log_ratio = one.draw(resolved)
+            if said := one.differences(hit, log_ratio):
+                raise Disagreement("; ".join(said))
+            found = replay_of(
+                resolved, one.seed, chosen, path, account, None, str(made.folder), lambda runner: one.place(runner, batch))
+            return replace(found, weighted=one.told())
         place = made.folder / "outcomes.parquet"
         try:
             outcomes = pq.read_table(place, filters=[("scenario", "=", chosen["id"]), ("path", "=", path)])
         except (OSError, ValueError, pa.ArrowException) as error:
             raise InputError([_unreadable(place)]) from error
-        return replay_of(resolved, held, chosen, path, account, outcomes, str(made.folder))
+        return replay_of(resolved, held["seed"], chosen, path, account, outcomes, str(made.folder))
+
+
+def _weighted(
+    made: Run, chosen: dict[str, Any], path: int, event: str | None, platform: str | None, rare: bool, faults: list[Fault]
+) -> Weighted | None:
+    """The weighted path of a run that is asked for; None where none is, or with faults."""
+    from stresslab.tail import weighted_path
+
+    if not rare:
+        named = [(option, given) for option, given in (("event", event), ("platform", platform)) if given is not None]
+        rule, way_out = "belongs to a weighted path", "leave it out, or give a path from 2147483648 on of a run with --tail"
+        faults += [Fault("options", rule, way_out, None, option, given) for option, given in named]
+        return None
+    if not chosen:
+        return None
+    return weighted_path(made.table("tail"), made.table("tail_paths"), chosen["id"], path, event, platform, faults)
 
 
 def rate(folder: Path | str, *, scale: Path | None = None) -> dict[str, Any]:
@@ -424,10 +461,10 @@ def init(folder: Path | str, *, accounts: int = 20_000, seed: int = 1, partition
 
 def calibrate(
     *histories: History | Path | str, out: Path | str, index: str | None = None, model: str = "gbm", first: str | None = None,
-    last: str | None = None, splits: Splits = "refuse", short: Short = "refuse", title: str | None = None,
+    last: str | None = None, splits: Splits = "refuse", short: Short = "refuse", title: str | None = None, rate: RateAsked | None = None,
 ) -> Calibration:
     """Measure a market on a history (one or several folders or files) and write it into a folder: ``market.toml``,
-    ``factor_returns.csv``, ``calibration.json`` and ``calibration.html``.
+    ``factor_returns.csv``, ``calibration.json`` and ``calibration.html``. ``rate`` names the short rate in a table of rates, and its law.
 
     Raises :class:`InputError` with every fault before anything is written. The same history gives the same bytes.
     """
@@ -440,7 +477,7 @@ def calibrate(
         raise InputError([Fault(str(out), "is a file", "give a folder; market.toml is written into it", None, "out")])
     held = history_of(*histories, splits=splits)
     source = ", ".join(sorted(held.digests)) or None
-    made = measure(held, index=index, model=model, first=first, last=last, short=short, title=title, source=source)
+    made = measure(held, index=index, model=model, first=first, last=last, short=short, title=title, source=source, rate=rate)
     numbers = numbers_of(made)
     page = calibration_page(numbers)
     out.mkdir(parents=True, exist_ok=True)
@@ -613,12 +650,14 @@ def ask_tail_of(
     folder: record.RunFolder, request: Request, resolved: list[Resolved], seed: int, options: dict[str, Any]
 ) -> None:
     """The rare events of all scenarios; their tables are those of no other run."""
-    from stresslab.tail import Search, paths_table, tail_table
+    from stresslab.tail import Kept, Search, beside, paths_table, tail_table
 
     asked = []
     for one in resolved:
-        with farm.crew(one, options["workers"], options["scheduler"], options["share"]) as ask:
-            asked += [(one.scenario, q, Search(q, ask, request.target, request.paths).answer()) for q in request.questions(one, seed)]
+        crew = farm.crew(one, options["workers"], options["scheduler"], options["share"], options.get("memory"), beside(one))
+        with crew as ask:
+            kept = Kept(ask, folder, one.scenario)
+            asked += [(one.scenario, q, Search(q, kept, request.target, request.paths).answer()) for q in request.questions(one, seed)]
     record.write_table(folder.path / "tail.parquet", tail_table(asked))
     record.write_table(folder.path / "tail_paths.parquet", paths_table(asked))
 

@@ -656,7 +656,7 @@ def test_parts_of_an_estimate_have_seeds_of_their_own() -> None:
 
 
 def test_an_estimate_of_nothing_says_so() -> None:
-    empty = Sample(np.arange(4), np.zeros(4), np.zeros(4), np.zeros((4, 2)), np.zeros((4, 3)))
+    empty = Sample(np.arange(4), np.zeros(4), np.zeros(4), np.zeros((4, 2)), np.zeros((4, 3)), np.full(4, 2))
     made = verdict.tilt_estimate("tilt", empty, 0)
     assert made.relative == math.inf
     assert verdict.crude_estimate(0, 100).high == pytest.approx(0.0370, abs=1e-3)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stresslab.cli.options import AsJson, app
 from stresslab.terminal import results
+
+if TYPE_CHECKING:
+    from stresslab.market.rate_fit import RateAsked
 
 Histories = Annotated[list[Path], typer.Argument(help="Folders or files of daily tables: prices, an index, sectors.")]
 First = Annotated[str | None, typer.Option("--from", help="First day, as 2014-06-03.")]
@@ -33,6 +36,29 @@ class Short(StrEnum):
     DROP = "drop"
 
 
+class RateModel(StrEnum):
+    """The law of a short rate."""
+
+    VASICEK = "vasicek"
+    CIR = "cir"
+    HULL_WHITE = "hull_white"
+
+
+def _rate_asked(column: str | None, model: RateModel, curve: list[str]) -> RateAsked | None:
+    """What is asked of a short rate; refuses what belongs to one and stands alone."""
+    from stresslab.faults import Fault, InputError
+    from stresslab.market.rate_fit import RateAsked, read_curve
+
+    faults: list[Fault] = []
+    found = read_curve(curve, faults)
+    if column is None:
+        alone = [("curve", text) for text in curve] + ([("rate-model", model.value)] if model is not RateModel.VASICEK else [])
+        faults += [Fault("options", "belongs to a short rate", "add --rate COLUMN, or leave it out", None, o, t) for o, t in alone]
+    if faults:
+        raise InputError(faults)
+    return None if column is None else RateAsked(column, model.value, found)
+
+
 @app.command()
 def calibrate(
     history: Histories,
@@ -46,6 +72,11 @@ def calibrate(
     short: Annotated[Short, typer.Option("--short",
         help="Instruments with under 60 daily returns: refuse them or leave them out.")] = Short.REFUSE,
     title: Annotated[str | None, typer.Option("--title", help="Title of the market.")] = None,
+    rate: Annotated[str | None, typer.Option(
+        "--rate", help="The short rate: a column of the history's table of rates, in percent.")] = None,
+    rate_model: Annotated[RateModel, typer.Option("--rate-model", help="Its law.")] = RateModel.VASICEK,
+    curve: Annotated[list[str] | None, typer.Option(
+        "--curve", help="Of hull_white: a column of the curve and its years, as dgs2_pct=2; may be given again.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a market on a history of daily closes: market.toml and a page of what was measured, with errors.
@@ -55,7 +86,7 @@ def calibrate(
     from stresslab import verbs
 
     made = verbs.calibrate(*history, out=out, index=index, model=model, first=first, last=last, splits=splits.value, short=short.value,
-                           title=title)
+                           title=title, rate=_rate_asked(rate, rate_model, curve or []))
     with results():
         if as_json:
             print((out / "calibration.json").read_text(encoding="utf-8"))
@@ -63,6 +94,12 @@ def calibrate(
         v = made.volatility
         days = f"{made.index}, {made.from_date} to {made.dates[-1]}"
         print(f"{days}: volatility {v.value:.2f} ± {v.error:.2f}% a year, {len(made.betas)} betas")
+        if made.rate is not None:
+            told = ", ".join(f"{name} {m.value:.4g}" + (f" ± {m.error:.2g}" if m.error is not None else "")
+                             for name, m in made.rate.parameters.items())
+            with_market = made.rate.correlation
+            said = f", correlation with the index {with_market.value:.3f} ± {with_market.error or 0:.3f}" if with_market else ""
+            print(f"{made.rate.column}, {made.rate.model}: {told}{said}")
         for law, why in made.absent.items():
             print(f"not in the file: {law}: {why.en}")
         print(f"market: {out / 'market.toml'}\npage:   {out / 'calibration.html'}")

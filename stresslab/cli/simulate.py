@@ -131,11 +131,14 @@ ROWS = 200
 @app.command()
 def replay(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    path: Annotated[int, typer.Option("--path", help="Number of the path, from 0 on.")],
+    path: Annotated[int, typer.Option(
+        "--path", help="Number of the path, from 0 on; the weighted ones of a rare event begin at 2147483648.")],
     scenario: Annotated[str | None, typer.Option("--scenario", help="A scenario of the run, by its id.")] = None,
     account: Annotated[str | None, typer.Option("--account", help="Tell the life of one account.")] = None,
     book: Annotated[Path | None, typer.Option("--book", help="Folder of the book, if it is not where the run had it.")] = None,
     market: Annotated[Path | None, typer.Option("--market", help="The market file, if it is not where the run had it.")] = None,
+    event: Annotated[str | None, typer.Option("--event", help="Of a weighted path: the rare event, as the run was asked for it.")] = None,
+    platform: Annotated[str | None, typer.Option("--platform", help="Of a weighted path: the platform of the rare event.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every event; by default what belongs together is added up.")] = False,
     rows: Annotated[int, typer.Option("--rows", min=0, help="Print at most so many lines; 0: all.")] = ROWS,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write all rows to a CSV file.")] = None,
@@ -155,7 +158,8 @@ def replay(
     if blocked:
         raise InputError([Fault("options", "is a folder", "give the name of a file", None, o, str(f)) for o, f in blocked])
     try:
-        made = verbs.replay(folder, path=path, scenario=scenario, account=account, book=book, market=market)
+        made = verbs.replay(
+            folder, path=path, scenario=scenario, account=account, book=book, market=market, event=event, platform=platform)
     except Disagreement as error:
         print(f"failed: path {path} does not agree with the run: {error}", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None
@@ -178,6 +182,7 @@ def _tell(made: Replay, every: bool, rows: int, csv: Path | None, svg: Path | No
         if as_json:
             told = {"folder": made.folder, "scenario": made.scenario["id"], "path": made.path, "seed": made.seed, "agrees": True}
             events = ledger.records(ledger.view(made, every))
+            told |= {"weighted": made.weighted} if made.weighted else {}
             print(json.dumps(told | {"account": made.account, "events": events}, ensure_ascii=False))
             return
         console = terminal()

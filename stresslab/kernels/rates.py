@@ -30,6 +30,7 @@ class RateLaw(NamedTuple):
     floor: float  # … and the part that does not
     mean: NDArray[np.float64]  # days 0..T: what the law expects on each day; on day 0 the rate itself
     highest: NDArray[np.float64]  # days 0..T: at most this, which a path passes with a probability below 10⁻¹³ a day (M-80)
+    correlation: float = 0.0  # of a day's normal with that of the market factor (M-289)
 
 
 #: Rates move only as the scenario says.
@@ -60,13 +61,21 @@ def rate_path(out: NDArray[np.float64], law: RateLaw, leading: NDArray[np.float6
     if law.model == RATE_GIVEN:
         out[:] = 0.0
         return
+    for t in range(1, out.size):
+        out[t] = leading[t, LEAD_RATE]
+    follow(out, law)
+
+
+@kernel
+def follow(out: NDArray[np.float64], law: RateLaw) -> None:
+    """Turn the normals of days 1..T, which stand in ``out``, into the short rate of days 0..T."""
     out[0] = law.mean[0]
     for t in range(1, out.size):
         if law.model == RATE_NORMAL:
-            rate = law.mean[t] + law.keep * (out[t - 1] - law.mean[t - 1]) + law.sd * leading[t, LEAD_RATE]
+            rate = law.mean[t] + law.keep * (out[t - 1] - law.mean[t - 1]) + law.sd * out[t]
         else:
             expected = law.pull + law.keep * (out[t - 1] - law.pull)
-            rate = square_root_step(expected, law.spread * out[t - 1] + law.floor, leading[t, LEAD_RATE])
+            rate = square_root_step(expected, law.spread * out[t - 1] + law.floor, out[t])
         out[t] = min(rate, law.highest[t])
 
 

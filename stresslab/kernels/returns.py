@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from stresslab.kernels import inlined, kernel
 from stresslab.kernels.factors import Crash, FactorLaw, factor_path
+from stresslab.kernels.joint import joint_normals
 from stresslab.kernels.lanes import fma, lanes
 from stresslab.kernels.laws import Trace, new_trace
 from stresslab.kernels.noise import DAYS_AT_ONCE, LANES, LEAD_FACTORS, Noise, draw_noise, new_noise, padded
 from stresslab.kernels.normals import aligned
-from stresslab.kernels.rates import GIVEN, RateLaw, rate_path, surprise
+from stresslab.kernels.rates import GIVEN, RateLaw, follow, rate_path, surprise
 from stresslab.kernels.tails import Tails, is_shaped, shape_noise
 
 #: A price is held at 8 times its book price, so that no integer can overflow (M-2).
@@ -239,7 +240,11 @@ def factor_levels(levels: Levels, m: MarketTerms, leading: NDArray[np.float64]) 
 def fundamental_prices(out: NDArray[np.int64], levels: Levels, m: MarketTerms, noise: Noise, seed: int, path: int) -> None:
     """Fill ``out`` (days 0..T × instruments, 厘) with fundamental prices, ``levels`` with log levels and the rate."""
     factor_path(levels.market, levels.trace, m.law, m.crash, noise.leading, seed, path)
-    rate_path(levels.rate, m.short_rate, noise.leading)
+    if m.short_rate.correlation != 0.0:
+        joint_normals(levels.rate, m.short_rate, m.law, m.crash, levels.market, levels.trace, noise.leading)
+        follow(levels.rate, m.short_rate)
+    else:
+        rate_path(levels.rate, m.short_rate, noise.leading)
     if is_shaped(m.tails, m.law):
         shape_noise(levels.shaped, m.tails, m.law, levels.market, levels.trace, m.sector_sd, noise)
         noise = levels.shaped

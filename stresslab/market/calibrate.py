@@ -23,6 +23,7 @@ from stresslab.market.heston_fit import HestonFit, fit_heston
 from stresslab.market.jump_fit import fit_jumps
 from stresslab.market.laws import TABLES
 from stresslab.market.measured import F64, Fit, Measured
+from stresslab.market.rate_fit import RateAsked, RateFit, fit_rate
 from stresslab.market.regime_fit import REGIME_DAYS, fit_regimes
 from stresslab.market.tails import copula_dof, own_tails
 from stresslab.market.volatility import (
@@ -80,6 +81,7 @@ class Calibration:
     left_out: dict[str, int]
     notes: tuple[Said, ...]
     digest: str
+    rate: RateFit | None = None
 
     @cached_property
     def goodness(self) -> dict[str, Goodness]:
@@ -94,12 +96,13 @@ class Calibration:
 
 def calibrate(
     history: History, *, index: str | None = None, model: str = "gbm", first: str | None = None, last: str | None = None,
-    title: str | None = None, source: str | None = None, short: Short = "refuse",
+    title: str | None = None, source: str | None = None, short: Short = "refuse", rate: RateAsked | None = None,
 ) -> Calibration:
     """Measure a market on a history between two days, both included; ``index`` may be left out where there is only one.
 
     ``model`` is the law that a run uses unless its scenario names another. An instrument with fewer than 60 daily returns is
-    refused, or with ``short="drop"`` left out. Raises :class:`InputError` with every fault.
+    refused, or with ``short="drop"`` left out. ``rate`` asks for the law of a short rate in the history's table of rates.
+    Raises :class:`InputError` with every fault.
     """
     known = ("gbm", *TABLES)
     if model not in known:
@@ -127,7 +130,8 @@ def calibrate(
         copula=copula_dof(*moves) if betas else None, comovement=comovement(np.asarray(panel, np.float64), r) if betas else None,
         factor_left=factor_left(left) if len(betas) > 1 else None, halted=history.halts(closes.index),
         turnover=turnover(history.last_rows(closes.index, TURNOVER_DAYS)), absent=absent, left_out=left_out,
-        notes=history.notes, digest=history.digest)
+        notes=history.notes, digest=history.digest,
+        rate=None if rate is None else fit_rate(history, rate, _surprises(market, fits, model), first, last))
     market_of(made)  # at once, so that a law that cannot be the default is refused here
     return made
 
@@ -163,6 +167,12 @@ def _devolatilised(panel: pd.DataFrame, r: F64, garch: Fit | None) -> tuple[F64,
     """Returns of instruments and index over the index's volatility of the day, so that calm and wild days can be ranked together."""
     sd = garch.daily_sd if garch is not None and garch.refused is None else np.full(r.size, float(r.std()))
     return np.asarray(panel, np.float64) / sd[:, None], r / sd
+
+
+def _surprises(market: pd.Series[float], fits: dict[str, Fit], model: str) -> pd.Series[float]:
+    """The index's returns over what the file's law takes the deviation of each day to be, where that moves; as they are, else."""
+    fit = fits.get(model) if model in ("garch", "regime") else None
+    return market if fit is None or fit.refused is not None else market / fit.daily_sd
 
 
 def _block_days(r: F64) -> float:

@@ -125,7 +125,8 @@ class ShortRate(Table):
     """The law of the short rate: Vasicek, Cox-Ingersoll-Ross, or Hull-White fitted to a curve (M-77 to M-79).
 
     ``volatility_pct`` of `vasicek` and `hull_white` is in points a year; ``volatility`` of `cir` is a pure number, by which and by
-    its own root the rate moves. The curve of zero yields, continuously compounded, begins with ``initial_pct``.
+    its own root the rate moves. The curve of zero yields, continuously compounded, begins with ``initial_pct``. ``correlation`` is that
+    of a day's normals of rate and market factor (M-289), by default 0.
     """
 
     model: Literal["vasicek", "cir", "hull_white"]
@@ -136,6 +137,8 @@ class ShortRate(Table):
     volatility: Number | None = Field(default=None, ge=0, le=5)
     curve_years: tuple[Annotated[Number, Field(gt=0, le=100)], ...] | None = Field(default=None, min_length=1)
     curve_pct: tuple[Annotated[Number, Field(ge=-10, le=50)], ...] | None = Field(default=None, min_length=1)
+    correlation: Number | None = Field(default=None, gt=-1, lt=1)
+    correlation_error: Error | None = None
     initial_error_pct: Error | None = None
     long_run_error_pct: Error | None = None
     mean_reversion_error: Error | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from stresslab.history.said import Said
 from stresslab.market.calibrate import Calibration
 from stresslab.market.measured import Fit, Measured
+from stresslab.market.rate_fit import RateFit
 from stresslab.market.tails import tail_dependence
 from stresslab.market.volatility import YEAR_PCT
 from stresslab.market.written import RETURNS_FILE, assumptions
@@ -32,6 +33,7 @@ def numbers_of(made: Calibration) -> dict[str, Any]:
         "heston": {"measured": made.heston.measured, "said": _said(made.heston.said),
                    "parameters": {k: _told(v) for k, v in made.heston.parameters.items()}},
         "bootstrap": {"file": RETURNS_FILE, "mean_block_days": made.block_days, "sectors": [str(s) for s in made.sector_days]},
+        "rates": None if made.rate is None else _rate(made.rate),
         "sectors": {s: _told(v) | {"instruments": sum(1 for x in made.sector_of.values() if x == s)} for s, v in made.sectors.items()},
         "instruments": {
             name: {"sector": made.sector_of[name], "days": b.days, "beta": _told(b.used), "beta_least_squares": _told(b.least_squares),
@@ -57,6 +59,15 @@ def numbers_of(made: Calibration) -> dict[str, Any]:
                                       for name in ("garch", "regime") if name in made.fits}},
         "quantiles": {"normal": [_number(q) for q in made.goodness["gbm"].normal],
                       **{name: [_number(q) for q in g.quantiles] for name, g in made.goodness.items()}},
+    }
+
+
+def _rate(fit: RateFit) -> dict[str, Any]:
+    return {
+        "model": fit.model, "column": fit.column, "from_date": fit.first, "to_date": fit.last, "moves": fit.moves,
+        "initial_pct": _number(fit.initial_pct), "parameters": {name: _told(told) for name, told in fit.parameters.items()},
+        "correlation": _told(fit.correlation), "common_days": fit.common_days,
+        "curve": [{"years": years, "pct": _number(pct)} for years, pct in fit.curve], "remarks": [_said(r) for r in fit.remarks],
     }
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.kernels import rates
-from stresslab.market.calibrate import DAYS_OF_YEAR
 from stresslab.market.laws import ShortRate
+from stresslab.market.volatility import DAYS_OF_YEAR
 
 #: A path's rate is held at so many standard deviations above its mean (M-80).
 DEVIATIONS = 8.0
@@ -107,6 +107,7 @@ def law_of(given: ShortRate, days: int, noisy: bool = True) -> rates.RateLaw:
     start, speed = given.initial_pct / 100, given.mean_reversion
     step = 1.0 / DAYS_OF_YEAR
     keep = math.exp(-speed * step)
+    together = (given.correlation or 0.0) * noisy
     if given.model == "cir":
         level, volatility = (given.long_run_pct or 0.0) / 100, (given.volatility or 0.0) * noisy
         mean = np.array([vasicek_mean(start, speed, level, t) for t in years])
@@ -115,7 +116,7 @@ def law_of(given: ShortRate, days: int, noisy: bool = True) -> rates.RateLaw:
         gone = reach(speed, step)
         return rates.RateLaw(
             rates.RATE_SQUARE_ROOT, keep, 0.0, level, volatility**2 * gone * keep, volatility**2 * gone**2 * level * speed / 2.0,
-            mean, mean + DEVIATIONS * sd + DEVIATIONS**2 * unit)
+            mean, mean + DEVIATIONS * sd + DEVIATIONS**2 * unit, together)
     volatility = (given.volatility_pct or 0.0) / 100 * noisy
     if given.model == "vasicek":
         mean = np.array([vasicek_mean(start, speed, (given.long_run_pct or 0.0) / 100, t) for t in years])
@@ -123,7 +124,8 @@ def law_of(given: ShortRate, days: int, noisy: bool = True) -> rates.RateLaw:
         mean = np.array(_fitted(given, volatility, years))
     sd = np.array([vasicek_sd(speed, volatility, t) for t in years])
     return rates.RateLaw(
-        rates.RATE_NORMAL, keep, vasicek_sd(speed, volatility, step), 0.0, 0.0, 0.0, mean, mean + DEVIATIONS * sd)
+        rates.RATE_NORMAL, keep, vasicek_sd(speed, volatility, step), 0.0, 0.0, 0.0, mean, mean + DEVIATIONS * sd,
+        together)
 
 
 def _fitted(given: ShortRate, volatility: float, years: NDArray[np.float64]) -> list[float]:

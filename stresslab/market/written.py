@@ -45,6 +45,7 @@ def market_of(made: Calibration) -> Market:
     named = {s: v for s, v in made.sectors.items() if s != NO_SECTOR}
     return Market.model_validate({
         "title": made.title, "source": made.source, "from_date": made.from_date, "to_date": made.dates[-1], "market": factor,
+        "rates": None if made.rate is None else made.rate.table(DIGITS),
         "sectors": {s: _sector(v) for s, v in named.items()}, "default_sector": _sector(made.sectors.get(NO_SECTOR, Measured(0.0))),
         "instruments": {
             name: {"beta": round(b.used.value, DIGITS), "beta_error": round(b.used.error or 0.0, DIGITS),
@@ -64,7 +65,10 @@ def assumptions(made: Calibration) -> list[Said]:
                  f"漂移取零为假设（历史均值为每年{made.drift.value:.1f} ± {error:.1f}%）")]
     if not made.heston.measured:
         said.append(Said("the table of Heston is an assumption", "Heston参数为假设"))
-    said.append(Said("rates are not in the history: they move as a scenario says", "历史中没有利率：利率按情景变动"))
+    if made.rate is None:
+        said.append(Said("rates are not measured: they move as a scenario says", "未估计利率：利率按情景变动"))
+    elif made.rate.correlation is None:
+        said.append(Said("rates and the market move independently, an assumption", "利率与市场相互独立为假设"))
     said.append(Said("returns are as quoted, so what a price limit holds back stands in the next day's return; limits of a run are "
                      "those of the boards by date", "收益率按行情原样：涨跌停压住的变动计入次日；运行中的涨跌停按各板块当日规则"))
     share, day = made.halted

@@ -41,6 +41,8 @@ NAMES = {
     "wild_now": Phrase("probability of the wild state at the end", "期末处于动荡的概率"),
     "mean_reversion": Phrase("mean reversion a year", "均值回归速度（每年）"),
     "volatility_of_variance": Phrase("volatility of variance", "方差的波动率"), "correlation": Phrase("correlation", "相关系数"),
+    "long_run_pct": Phrase("long-run rate, %", "长期利率（%）"),
+    "volatility": Phrase("volatility, by the root of the rate", "波动率（乘利率平方根）"),
 }
 _NONE = same("—")
 
@@ -58,6 +60,7 @@ def calibration_page(numbers: dict[str, Any], *, language: Language = "zh") -> s
         beta_picture=pictures.betas(numbers) if numbers["instruments"] else None,
         turnover=pictures.turnover(numbers) if _with_turnover(numbers) else None,
         sectors=_sectors(numbers) if numbers["sectors"] else None, moves=_moves(numbers) if move else None,
+        rates=_rates(numbers["rates"]) if numbers["rates"] else None,
         move_picture=pictures.comovement(numbers) if move else None, assumptions=[phrase_of(a) for a in numbers["assumptions"]],
         notes=[phrase_of(n) for n in numbers["notes"]], left_out=sorted(numbers["left_out"].items()),
         table_number=_counter(), figure_number=_counter())
@@ -248,6 +251,27 @@ def _sectors(numbers: dict[str, Any]) -> Table:
         note = Phrase(note.en + told.en, note.zh + told.zh)
     heads = (Head(Phrase("instruments", "证券数")), Head(Phrase("volatility, % a year", "波动率（年化%）")))
     return Table(Phrase("Sector factors", "行业因子"), heads, tuple(rows), (), note, Phrase("Sector", "行业"), "slim")
+
+
+RATE_LAWS = {"vasicek": same("Vasicek"), "cir": same("Cox, Ingersoll, Ross"), "hull_white": Phrase("Hull and White", "Hull-White")}
+
+
+def _rates(told: dict[str, Any]) -> Table:
+    days = Phrase("{n} daily moves, {a} to {b}", "{n}个日变动，{a}至{b}").fill(
+        n=f"{told['moves']:,}", a=told["from_date"], b=told["to_date"])
+    rows = [Row(Phrase("rate on the last day, %", "期末利率（%）"), days, (Cell(number(told["initial_pct"], 4)),))]
+    for name, value in told["parameters"].items():
+        shown = Phrase("volatility, points a year", "波动率（每年百分点）") if name == "volatility_pct" else NAMES[name]
+        rows.append(Row(shown, NOTHING, (told_cell(value),)))
+    common = Phrase("{n} days in common", "共同日{n}个").fill(n=f"{told['common_days']:,}")
+    rows.append(Row(Phrase("correlation with the index", "与指数的相关系数"), common, (told_cell(told["correlation"]),)))
+    for point in told["curve"]:
+        rows.append(Row(Phrase("zero yield to {y} years, %", "{y}年零息收益率（%）").fill(y=f"{point['years']:g}"), NOTHING,
+                        (Cell(number(point["pct"], 4)),)))
+    remarks = [phrase_of(r) for r in told["remarks"]]
+    note = Phrase(". ".join(r.en for r in remarks) + ".", "；".join(r.zh for r in remarks) + "。")
+    title = Phrase("The short rate {c}: {law}", "短期利率{c}：{law}").fill(c=told["column"], law=RATE_LAWS[told["model"]])
+    return Table(title, (Head(Phrase("Estimate", "估计")),), tuple(rows), (), note, Phrase("Parameter", "参数"), "slim")
 
 
 def _moves(numbers: dict[str, Any]) -> Table:

@@ -166,7 +166,7 @@ def percent_of(ratio_bp: int) -> str:
 def headline(replay: Replay) -> list[Phrase]:
     """What is replayed, how it ended, and that it agrees."""
     title = Phrase("Path {path}, {given}", "路径{path}，{given}").fill(path=replay.path, given=given(replay.scenario))
-    agrees = Phrase("It agrees with the run to the last 厘.", "与原运行逐厘一致。")
+    agrees = _agrees(replay)
     if replay.account is None:
         return [title, _ending(replay), agrees]
     says = replay.account
@@ -180,6 +180,18 @@ def headline(replay: Replay) -> list[Phrase]:
         warning=percent_of(says["warning_bp"]), line=percent_of(says["liquidation_bp"]), restore=percent_of(says["restore_bp"]))
     gone = _debt_gone(replay)
     return [title, lines, *([gone] if gone else []), agrees]
+
+
+def _agrees(replay: Replay) -> Phrase:
+    """What of the run the path was held against."""
+    if replay.weighted is None:
+        return Phrase("It agrees with the run to the last 厘.", "与原运行逐厘一致。")
+    says = replay.weighted
+    happened = Phrase("happens", "发生") if says["hit"] else Phrase("does not happen", "未发生")
+    return Phrase(
+        "A weighted path: its likelihood ratio is {ratio}, the event \"{event}\" of {platform} {happened}; both agree with the run.",
+        "加权路径：似然比{ratio}，平台{platform}的事件“{event}”{happened}；两者均与原运行一致。",
+    ).fill(ratio=f"{says['likelihood_ratio']:.4g}", event=says["event"], platform=says["platform_id"], happened=happened)
 
 
 def _debt_gone(replay: Replay) -> Phrase | None:

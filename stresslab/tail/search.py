@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from stresslab.resolve import Resolved
 from stresslab.tail import verdict
 from stresslab.tail.event import Event
@@ -18,14 +16,13 @@ from stresslab.tail.splitting import Climb, PathSwarm, Repetition, climb, repeat
 from stresslab.tail.tilt import Pilot, Sample, Tilt, draw_sample, find_tilt, joined, tilt_of_witnesses
 from stresslab.tail.verdict import Estimate, Reason
 from stresslab.tail.walk import (
-    HIT,
     PART_CLIMB,
     PART_CRUDE,
     PART_NAMES,
     PART_PILOT,
     PART_SPLIT,
-    Batch,
     Judge,
+    Judging,
     Shape,
     new_walk,
     seed_of,
@@ -75,12 +72,7 @@ class Answer(NamedTuple):
 
 def judge_of(resolved: Resolved, question: Question, scored: bool) -> tuple[Judge, Shape]:
     """The scores of paths under a question: full scores, or only whether the event happened."""
-    walk = new_walk(resolved, question.event, question.platform_id)
-
-    def only_hits(batch: Batch, seed: int) -> Any:
-        return np.where(walk.hits(batch, seed), HIT, 0.0)
-
-    return walk.judge if scored else only_hits, shape_of(resolved)
+    return Judging(new_walk(resolved, question.event, question.platform_id), scored), shape_of(resolved)
 
 
 def sample_part(resolved: Resolved, question: Question, tilt: Tilt, seed: int, first: int, start: int, stop: int) -> Sample:
@@ -144,7 +136,7 @@ class Search:
         seen = verdict.witnesses_of(many)
         # Fitted to every second repetition and held against the others, so that no path vouches for itself.
         teach, test = verdict.witnesses_of(many[0::2]), verdict.witnesses_of(many[1::2])
-        named = tilt_of_witnesses(*teach, self.ask(wanted_part, [()])[0])
+        named = tilt_of_witnesses(teach.paths, teach.weight, self.ask(wanted_part, [()])[0], teach.until)
         tilts = {k: t for k, t in (("tilt", pilot.tilt), ("tilt_names", named)) if t is not None}
         spread = {
             name: max(verdict.foreseen_spread(tilt, test if name == "tilt_names" else seen, split.probability),
@@ -190,6 +182,13 @@ class Search:
     def _needed(self, spread: float) -> float:
         """Paths for the target error at a relative variance of one path."""
         return spread / self.target**2
+
+
+def beside(resolved: Resolved) -> int:
+    """The bytes that a thread needs for a swarm beside the state of a path (M-285): it is held, and moved copies of it."""
+    shape = shape_of(resolved)
+    one = (shape.days + 1) * (8 * shape.columns + 4 * shape.instruments)
+    return 2 * swarm_size(shape, SWARM) * one
 
 
 def wanted_part(resolved: Resolved) -> Any:

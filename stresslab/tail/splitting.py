@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stresslab.kernels.draws import STREAM_TAIL, fill_uniforms
-from stresslab.tail.walk import BATCH, HIT, Batch, Judge, Shape
+from stresslab.tail.walk import BATCH, HIT, Batch, Judge, Shape, judged
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -165,6 +165,7 @@ class Repetition(NamedTuple):
     probability: float
     paths: int
     witnesses: Batch  # some of the paths at the event
+    until: I64  # the day by which each of them had decided it
 
 
 def repeat(swarm: PathSwarm, levels: tuple[float, ...], steps: tuple[float, ...], chain: int) -> Repetition:
@@ -180,7 +181,7 @@ def repeat(swarm: PathSwarm, levels: tuple[float, ...], steps: tuple[float, ...]
         alive = np.flatnonzero(swarm.score > level)
         probability *= alive.size / size
         if alive.size == 0:
-            return Repetition(0.0, swarm.drawn, swarm.shape.room(0))
+            return Repetition(0.0, swarm.drawn, swarm.shape.room(0), np.zeros(0, np.int64))
         chosen = alive[(swarm.uniforms(starts) * alive.size).astype(np.int64)]
         swarm.copy(np.arange(starts), chosen)
         for link in range(1, chain):
@@ -190,4 +191,6 @@ def repeat(swarm: PathSwarm, levels: tuple[float, ...], steps: tuple[float, ...]
     hit = np.flatnonzero(swarm.score == HIT)
     probability *= hit.size / size
     some = hit[np.linspace(0, hit.size - 1, min(WITNESSES, hit.size)).astype(np.int64)] if hit.size else hit
-    return Repetition(probability, swarm.drawn, swarm.held.rows(some))
+    witnesses = swarm.held.rows(some)
+    until = judged(swarm.judge, witnesses, swarm.seed)[1] if some.size else np.zeros(0, np.int64)
+    return Repetition(probability, swarm.drawn + some.size, witnesses, until)

@@ -121,17 +121,18 @@ class Witnesses(NamedTuple):
 
     paths: Batch
     weight: F64
+    until: NDArray[np.int64]  # the day by which each had decided the event
 
 
 def witnesses_of(repetitions: list[Repetition]) -> Witnesses:
     """The paths at the event of all repetitions: each repetition's count for its estimate."""
     some = [r for r in repetitions if r.witnesses.path.size]
     if not some:
-        return Witnesses(repetitions[0].witnesses, np.zeros(0))
+        return Witnesses(repetitions[0].witnesses, np.zeros(0), np.zeros(0, np.int64))
     held = [r.witnesses for r in some]
     paths = Batch(np.concatenate([w.leading for w in held]), np.concatenate([w.own for w in held]), np.concatenate([w.path for w in held]))
     weight = np.concatenate([np.full(r.witnesses.path.size, r.probability / r.witnesses.path.size) for r in some])
-    return Witnesses(paths, weight / weight.sum())
+    return Witnesses(paths, weight / weight.sum(), np.concatenate([r.until for r in some]))
 
 
 def foreseen_spread(tilt: Tilt, seen: Witnesses, probability: float) -> float:
@@ -142,7 +143,7 @@ def foreseen_spread(tilt: Tilt, seen: Witnesses, probability: float) -> float:
     """
     if seen.weight.size == 0 or probability <= 0.0:
         return math.inf
-    return max(0.0, float(seen.weight @ np.exp(tilt.log_ratio(seen.paths))) / probability - 1.0)
+    return max(0.0, float(seen.weight @ np.exp(tilt.log_ratio(seen.paths, seen.until))) / probability - 1.0)
 
 
 def blind_share(tilt: Tilt, seen: Witnesses, probability: float, paths: int) -> float:
@@ -152,7 +153,7 @@ def blind_share(tilt: Tilt, seen: Witnesses, probability: float, paths: int) -> 
     """
     if seen.weight.size == 0 or probability <= 0.0:
         return 1.0
-    return float(seen.weight @ (np.exp(tilt.log_ratio(seen.paths)) * VISITS > paths * probability))
+    return float(seen.weight @ (np.exp(tilt.log_ratio(seen.paths, seen.until)) * VISITS > paths * probability))
 
 
 def agree(one: Estimate, other: Estimate) -> float:

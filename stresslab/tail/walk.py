@@ -36,6 +36,14 @@ def seed_of(seed: int, part: int, number: int = 0) -> int:
     return int(four[0]) << 31 ^ int(four[1])
 
 
+#: Measures of which each day tells what is so far, never less than before, and what the whole path has at least: the column of the
+#: day, and whether its days add up.
+SO_FAR = {
+    "sold_li": ("sold_li", True), "deficit_li": ("deficit_li", False), "loss_with_impact_li": ("deficit_li", False),
+    "margin_call_peak_li": ("margin_call_li", False),
+}
+
+
 class Batch(NamedTuple):
     """The noise of some paths, and the numbers of their other draws (answers, suspensions)."""
 
@@ -58,6 +66,14 @@ class Batch(NamedTuple):
 
 #: Scores of a batch, given the seed of the draws that are not noise.
 Judge = Callable[[Batch, int], F64]
+
+
+def judged(judge: Judge, batch: Batch, seed: int) -> tuple[F64, I64]:
+    """Scores of a batch, and the day by which each path has decided the event (M-291): the last, unless the judge can tell."""
+    score = judge(batch, seed)
+    if isinstance(judge, Judging):
+        return score, judge.walk.until.copy()
+    return score, np.full(batch.path.size, batch.leading.shape[1] - 1)
 
 
 class Shape(NamedTuple):
@@ -98,6 +114,7 @@ class Walk:
         self.near = np.zeros(facts.platform.size)
         self.daily = np.zeros((facts.terms.calendar.size, facts.platform.size))
         self.own_funds = max(1, int(facts.platform["reserve"][platform] + facts.platform["own_capital"][platform]))
+        self.until = np.zeros(0, np.int64)  # of the batch judged last: the day by which the event was certain, else the last day
         self.unit = self._unit()
         self.calm = 0.0
         self.calm = self._progress_of_a_calm_path()
@@ -135,14 +152,17 @@ class Walk:
 
     def _each(self, batch: Batch, seed: int, scored: bool) -> F64:
         out = np.zeros(batch.path.size)
-        runner = self.runner
+        runner, days = self.runner, batch.leading.shape[1] - 1
         runner.seed = seed
+        self.until = np.full(batch.path.size, days)
         for first in range(0, batch.path.size, runner.group):
             lanes = range(min(runner.group, batch.path.size - first))
             if self.event.measure in FACTOR_COLUMNS:
                 for lane in lanes:
                     runner.place(lane, int(batch.path[first + lane]), *batch.of(first + lane))
                     out[first + lane] = self._factor()
+                    if out[first + lane] == HIT:
+                        self.until[first + lane] = self._factor_day()
                 continue
             runner.begin_group()
             for lane in lanes:
@@ -150,7 +170,10 @@ class Walk:
             runner.end_group()
             for lane in lanes:
                 self._run(lane, int(batch.path[first + lane]))
-                out[first + lane] = HIT if self._happened() else self._score() if scored else 0.0
+                if self._happened():
+                    out[first + lane], self.until[first + lane] = HIT, self._certain_day(days)
+                elif scored:
+                    out[first + lane] = self._score()
         if scored:
             size = np.sqrt(batch.leading[0].size + batch.own[0].size)
             out -= TIE * (batch.leading[:, 1:].sum(axis=(1, 2)) + batch.own[:, 1:].sum(axis=(1, 2), dtype=np.float64)) / size
@@ -172,6 +195,30 @@ class Walk:
             fallen = -float(level.min())
             ppm = int(np.floor(np.exp(-fallen) * PPM + 0.5))
         return HIT if self.event.holds(ppm) else fallen if self.event.rises == (self.event.measure == DRAWDOWN) else -fallen
+
+    def _factor_day(self) -> int:
+        """The first day on which an event of the factor alone had happened, on a path on which it did."""
+        level = self.runner.levels.market
+        falling = self.event.measure == DRAWDOWN
+        line = np.maximum.accumulate(level) - level if falling else -level
+        for day in np.flatnonzero(line == np.maximum.accumulate(line)).tolist():  # a new extreme, or none
+            ppm = int(np.floor(np.exp(-float(line[day])) * PPM + 0.5))
+            if self.event.holds(PPM - ppm if falling else ppm):
+                return max(1, day)
+        return level.size - 1
+
+    def _certain_day(self, last: int) -> int:
+        """The first day by whose close the event was certain, whatever came after; the last where nothing tells of a day before."""
+        event, story, platform = self.event, self.runner.story, self.platform
+        if event.measure == FAILURE:
+            return int(story.outcome["failure_day"][platform])
+        source = SO_FAR.get(event.measure)
+        if source is None or not event.rises:
+            return last
+        column, summed = source
+        daily = story.days[column][1:, platform]
+        so_far = np.cumsum(daily) if summed else np.maximum.accumulate(daily)
+        return next((day for day, value in enumerate(so_far.tolist(), 1) if event.holds(value)), last)
 
     def _measure(self) -> int:
         """The event's column of the path run last, in the unit of the table."""
@@ -233,6 +280,17 @@ class Walk:
         runner = self.runner
         score.nearness(self.near, self.daily, runner.fundamental[runner.lane], self.event.centre, self.resolved.facts)
         return float(np.log(self.near[self.platform] / self.unit + REAL_WEIGHT * self._progress() + 1e-300))
+
+
+class Judging:
+    """A walk as a judge: full scores, or only whether the event happened; it tells by which day a path had decided the event."""
+
+    def __init__(self, walk: Walk, scored: bool) -> None:
+        self.walk, self.scored = walk, scored
+
+    def __call__(self, batch: Batch, seed: int) -> F64:
+        """The score of each path of a batch."""
+        return self.walk.judge(batch, seed) if self.scored else np.where(self.walk.hits(batch, seed), HIT, 0.0)
 
 
 def new_walk(resolved: Resolved, event: Event, platform_id: str) -> Walk:
