@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 import stresslab as sl
-from stresslab.compare import compare
+from stresslab.pairing import compare
 
 FOLDER = Path(tempfile.mkdtemp())
 DAYS, PATHS = 40, 40

@@ -34,9 +34,9 @@ import pandas as pd
 
 import stresslab as sl
 from stresslab.book import write_book
-from stresslab.compare import compare
 from stresslab.estimate import paired
 from stresslab.levers import moved
+from stresslab.pairing import compare
 from stresslab.statistics import probability
 
 FOLDER = Path(tempfile.mkdtemp())

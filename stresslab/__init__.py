@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stresslab.ledger import Replay
     from stresslab.listing import runs
     from stresslab.market import Market, read_market
+    from stresslab.pairing import compare
     from stresslab.policies import policy
     from stresslab.pool import LookThrough
     from stresslab.querying import sql
@@ -49,6 +50,7 @@ _WHERE = {
     "Scenario": "scenario", "read_scenario": "scenario",
     "check_submission": "submission", "submit": "submission",
     "LookThrough": "pool", "look_through": "verbs",
+    "compare": "pairing",
     "Run": "verbs", "calibrate": "verbs", "check": "checking", "demo": "verbs", "episode": "verbs", "init": "verbs", "rate": "verbs",
     "policy": "policies", "replay": "verbs", "Replay": "ledger", "reverse": "verbs", "run": "verbs", "terms": "verbs",
     "verify": "verifying", "runs": "listing", "sql": "querying", "write_report": "verbs",
@@ -56,7 +58,8 @@ _WHERE = {
 
 __all__ = [
     "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "calibrate", "check",
-    "check_submission", "dashboard", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book", "read_history",
+    "check_submission", "compare", "dashboard", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book",
+    "read_history",
     "read_market", "read_scenario", "replay", "reverse", "run", "runs", "sql", "submit", "terms", "verify", "write_report",
 ]
 

@@ -34,7 +34,6 @@ import pyarrow.parquet as pq
 
 from stresslab import checking, record, verbs
 from stresslab.book.terms import read_prices
-from stresslab.compare import compare
 from stresslab.early_warning.events import _listed
 from stresslab.early_warning.rules import SHIPPED as WARNING_RULE
 from stresslab.early_warning.rules import read_rule
@@ -44,6 +43,7 @@ from stresslab.faults import Fault, InputError
 from stresslab.history import read_history
 from stresslab.limits import read_limits
 from stresslab.market import read_market
+from stresslab.pairing import compare
 from stresslab.pool.rules import SHIPPED as POOL_RULES
 from stresslab.pool.rules import read_rules
 from stresslab.rating import read_scale

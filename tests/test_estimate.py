@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -15,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stresslab import estimate as module
-from stresslab.compare import compare, differences
 from stresslab.estimate import estimate, paired, sector_estimates
 from stresslab.faults import InputError
 from stresslab.glossary import NULL_WHEN_ZERO, OUTPUTS, schema
+from stresslab.pairing import compare, differences
 from stresslab.statistics import mean, probability, quantile_interval, ratio, tail_mean, wilson
 
 KEYS = ["scenario", "platform_id", "measure", "statistic", "day"]
@@ -676,3 +678,9 @@ def test_compare_needs_a_finished_run_of_this_version(tmp_path):
 def test_differences_of_scenarios_with_the_same_terms_are_none():
     one = {"id": "a", "purpose": "x", "market": {"crash": None, "source": "s"}}
     assert differences(one, {"id": "b", "purpose": "y", "market": {"crash": None, "source": "t"}}) == []
+
+
+def test_the_verb_compare_is_a_call_of_the_package():
+    """No module of the verb's name may take its place, in whatever order things are imported."""
+    code = "import stresslab as sl; import stresslab.report.page; from stresslab.pairing import compare; assert sl.compare is compare"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,11 +18,11 @@ from worlds import plain_account, plain_instrument, plain_world, planned_worlds
 
 from stresslab import engine
 from stresslab.book import demo_book
-from stresslab.compare import PAYERS, payer
 from stresslab.estimate import TOTAL, paired
 from stresslab.faults import InputError
 from stresslab.kernels import responses
 from stresslab.market import shipped_market
+from stresslab.pairing import PAYERS, payer
 from stresslab.report.response_words import response
 from stresslab.resolve import resolve
 from stresslab.responses import plan_of, put, put_ppb

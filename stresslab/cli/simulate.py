@@ -221,8 +221,8 @@ def compare(
 
     Example: stresslab compare my-run --scenario crash-40-staged --against crash-40
     """
-    from stresslab.compare import compare as pairs
-    from stresslab.compare import payer
+    from stresslab.pairing import compare as pairs
+    from stresslab.pairing import payer
 
     found = pairs(folder, against, scenario)
     with results():

@@ -8,8 +8,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from stresslab.compare import PAYERS, payer
 from stresslab.estimate import TOTAL
+from stresslab.pairing import PAYERS, payer
 from stresslab.report.response_words import response
 
 #: A small terminal has no room for single yuan.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stresslab.compare import Difference, differences
 from stresslab.estimate import TOTAL, paired
+from stresslab.pairing import Difference, differences
 from stresslab.report.amounts import Estimate, MoneyScale, count, money_scale, percent, plain
 from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.parameters import WORDS

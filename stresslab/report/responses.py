@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from stresslab.compare import PAYERS, differences
 from stresslab.estimate import TOTAL, paired
+from stresslab.pairing import PAYERS, differences
 from stresslab.report.amounts import count, money_scale, percent
 from stresslab.report.exhibits import Cell, Head, Row, Table, first_day_cell, money_cell, probability_cell
 from stresslab.report.firing import Evenings, fired_on
