@@ -245,7 +245,8 @@ def watch(day: int, i: int, price: int, f: Facts, s: State) -> None:
     for k in range(first, lane_of(days, span) + 1):
         bound[i, k] *= part
     coming = ALL_LANES << np.uint64(first)
-    holders, last = f.holder, np.int64(f.instrument[i].last) - 1
+    holders = f.holder
+    last: int = np.int64(f.instrument[i].last) - 1  # type: ignore[assignment]  # −1 where nobody holds it
     for row in range(f.instrument[i].first, f.instrument[i].last):
         n, soon, later = holders[row], holders[min(row + AHEAD, last)], holders[min(row + 2 * AHEAD, last)]
         fetch(s.slot, later)
