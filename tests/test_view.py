@@ -58,7 +58,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 def test_every_table_is_a_view_with_its_rows_and_the_name_of_its_run(place: Path) -> None:
     files = {p.stem for p in (place / "my-run").glob("*.parquet")}
-    assert len(files) == 8
+    assert len(files) == 9
     for name in files:
         got = sl.sql([place / "my-run", place / "other"], f"select * from {name}")
         assert list(got.columns) == ["run", *glossary.schema(name).names]
