@@ -1,6 +1,7 @@
 """Rare events against crude Monte Carlo on the real cascade, at equal CPU time, pilots included: one JSON line for each measurement.
 
-    python benchmarks/bench_tail.py [--runs 2] [--paths 60000]
+    python benchmarks/bench_tail.py [--runs 2] [--paths 60000] [--case 0] [--event 0]    (one event takes about two minutes)
+    python benchmarks/tables.py tail.jsonl    (the lines as tables)
 
 Gain = (variance of crude Monte Carlo in the CPU time that one run of the method took) / (variance of the method). The variance
 of the method is the square of the error that it reports, averaged over runs; beside it stand the scatter of the runs themselves
@@ -43,6 +44,10 @@ CASES = (
      (-0.7, -0.85, -1.0)),
     ("one_name", 0.0, ("loss_with_impact >= 420000 yuan", "loss_with_impact >= 550000 yuan", "loss_with_impact >= 700000 yuan"), ()),
 )
+
+
+#: The gains that are asked for, in the order of the cases.
+TARGETS: tuple[tuple[int | None, ...], ...] = ((300, 1_000, 10_000), (None,) * 3, (None,) * 3)
 
 
 def line(**values: Any) -> None:
@@ -104,13 +109,16 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=2)
     options.add_argument("--paths", type=int, default=60_000)
     options.add_argument("--case", type=int, default=-1, help="one of the cases alone")
+    options.add_argument("--event", type=int, default=-1, help="one of the events of each case alone")
     chosen = options.parse_args()
     for at, (kind, cushion, events, shifts) in enumerate(CASES):
         if chosen.case not in (-1, at):
             continue
         resolved = resolve(tail_books.book(kind, cushion=cushion), tail_books.market(), tail_books.scenario(20))
-        for text in events:
-            measure(resolved, {"book": kind, "cushion": cushion}, text, shifts, chosen.runs, chosen.paths)
+        for number, text in enumerate(events):
+            if chosen.event in (-1, number):
+                named = {"book": kind, "cushion": cushion, "target": TARGETS[at][number]}
+                measure(resolved, named, text, shifts, chosen.runs, chosen.paths)
 
 
 if __name__ == "__main__":

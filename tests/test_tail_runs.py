@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import runpy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -304,3 +306,17 @@ def test_leaving_out_what_came_after_makes_a_tilt_more_precise() -> None:
     )
     assert abs(p - q) < 3 * math.hypot(error, less)
     assert less / q < 0.75 * error / p
+
+
+def test_benchmarks_become_tables(tmp_path: Path) -> None:
+    tables = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "tables.py"))
+    tilt = {"book": "diversified", "cushion": 0.2, "target": 300, "event": "failure", "method": "tilt", "probability": 9.4e-5,
+            "over_reference": None, "relative_error": 0.028, "relative_scatter": None, "gain": 1389.2}
+    ours = {"bench": "paths gbm", "contender": "stresslab", "ns_per_asset_step": 2.04, "cpu_ns": 2.0}
+    torch = {"bench": "paths gbm", "contender": "torch in place", "ns_per_asset_step": 5.5, "cpu_ns": 5.4, "cpu_slower_than_ours": 2.7}
+    lines = [tilt | {"gain": 1.0}, tilt, torch, ours, {"bench": "paths gbm", "missing": ["jax (jax)"]}, tilt | {"method": "reference"}]
+    (tmp_path / "lines.jsonl").write_text("a word\n" + "\n".join(json.dumps(x) for x in lines), encoding="utf-8")
+    page = tables["page"]([tmp_path / "lines.jsonl"])
+    assert "| diversified, cushion 0.2: failure | tilt | 9.40e-05 | - | 2.8% | - | 1,389 | 300 |" in page
+    assert page.index("| stresslab | 2.04 | 2 | - | - |") < page.index("| torch in place | 5.5 | 5.4 | 2.7 | 2 |")
+    assert page.count("9.40e-05") == 1
