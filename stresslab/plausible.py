@@ -150,7 +150,7 @@ def _together(
     stocks: pd.DataFrame | None,
 ) -> Iterator[Parameter]:
     """All numbers of one kind moved at once in the same direction, which is more than independent errors would do."""
-    places = [(g, name) for g in groups if g != "default_sector" for name in told[g]] + [(g,) for g in groups if g == "default_sector"]
+    places: list[tuple[str, ...]] = [(g, name) for g in groups if g != "default_sector" for name in told[g]] + [(g,) for g in groups if g == "default_sector"]
     found = [p for p in places if key in set(_errors(_at(told, p)))] if wanted else []
     if not found:
         return

@@ -8,13 +8,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from fake_run import fake_run
 
 import stresslab as sl
 from stresslab.faults import InputError
 from stresslab.market import Market, shipped_market
 from stresslab.plausible import REACH, Range, parameters, read_ranges
 from stresslab.report.bands import Bands, Moved, with_bands
+from stresslab.report.page import contents, page_of
 from stresslab.report.paper import one_language
+from stresslab.report.quarter import Quarter
 from stresslab.scenario import Scenario, read_scenario
 
 
@@ -138,28 +141,53 @@ def test_shares_stay_shares_and_amounts_that_are_never_negative_stay_so() -> Non
 # --- the verb -------------------------------------------------------------------------------------
 
 
-def test_the_report_prints_bands_keeps_its_cases_and_repeats_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+RANGES = """
+[[range]]
+key = "liquidity.impact_coefficient"
+low = 0.5
+high = 1.5
+source = "a paper that says so"
+"""
+
+
+def test_the_report_prints_bands_goes_on_after_a_stop_and_repeats_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from stresslab import verbs
 
     sl.init(tmp_path / "book", accounts=120)
-    run = sl.run(tmp_path / "book", ["crash-40"], paths=4, seed=5, out=tmp_path / "run").folder
-    bare = one_language(sl.write_report(run, language="en").read_text(), "en")
-    assert "made without --bands" in bare
-    told: list[tuple[int, int]] = []
-    made = sl.write_report(run, language="en", bands=True, progress=lambda done, of: told.append((done, of)))
-    first = made.read_bytes()
+    run = sl.run(tmp_path / "book", ["crash-40"], paths=2, seed=5, out=tmp_path / "run").folder
+    (tmp_path / "ranges.toml").write_text(RANGES)
+
+    def written(**more: Any) -> bytes:
+        return sl.write_report(run, language="en", ranges=tmp_path / "ranges.toml", **more).read_bytes()
+
+    def stop(done: int, of: int) -> None:
+        assert of == 10
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(progress=stop)
+    told: list[int] = []
+    first = written(progress=lambda done, of: told.append(done))
+    # Two cases were whole; the third had its path when it was stopped; the bar goes to the end.
+    assert min(told) > 4
+    assert max(told) == 10
+    # Nothing moved, the volatility and the impact at two ends each.
+    assert len(list((run / "bands").iterdir())) == 5
     page = one_language(first.decode(), "en")
     assert "made without --bands" not in page
     assert page.count('class="e band"') > 20
     assert "market.volatility_pct" in page
-    assert "Sato and Kanazawa 2024" in page
-    # Nothing moved, and four parameters at two ends.
-    assert len(list((run / "bands").iterdir())) == 9
-    assert told[-1] == (36, 36)
+    assert "a paper that says so" in page
 
     def none(*_: Any, **__: Any) -> Any:
         raise AssertionError("a case that is kept is not run again")
 
     monkeypatch.setattr(verbs.farm, "run_tasks", none)
-    assert sl.write_report(run, language="en", bands=True).read_bytes() == first
-    assert sl.write_report(run, language="en", bands=True, kind="xlsx").stat().st_size > 1000
+    assert written() == first
+
+
+def test_without_bands_the_reason_is_said() -> None:
+    said = page_of(contents(fake_run(paths=4, days=4), Quarter("2024Q2")), "en")
+    assert "made without --bands" in said
+    assert 'class="e band"' not in said
