@@ -150,7 +150,10 @@ def _together(
     stocks: pd.DataFrame | None,
 ) -> Iterator[Parameter]:
     """All numbers of one kind moved at once in the same direction, which is more than independent errors would do."""
-    places: list[tuple[str, ...]] = [(g, name) for g in groups if g != "default_sector" for name in told[g]] + [(g,) for g in groups if g == "default_sector"]
+    # The default sector is a table by itself, the others are tables of tables.
+    places: list[tuple[str, ...]] = []
+    for group in groups:
+        places += [(group,)] if group == "default_sector" else [(group, name) for name in told[group]]
     found = [p for p in places if key in set(_errors(_at(told, p)))] if wanted else []
     if not found:
         return
