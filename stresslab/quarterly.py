@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,14 +20,19 @@ from stresslab.inputs import book_again, collect, market_again
 if TYPE_CHECKING:
     from stresslab.book import Book
     from stresslab.market import Market
+    from stresslab.plausible import End, Range
     from stresslab.report import RunTables
     from stresslab.report.against import Against
+    from stresslab.report.bands import Bands
     from stresslab.report.quarter import Quarter
     from stresslab.scenario import Scenario
 
 Format = Literal["html", "pdf", "xlsx"]
 #: Runs scenarios on a book and a market with the seed, paths and sampling of a record into a folder, and gives their outcomes.
 Simulate = Callable[["Book", "Market", Sequence["Scenario"], dict[str, Any], Path], pd.DataFrame]
+Progress = Callable[[int, int], None]
+#: A case of the bands has at most so many paths: it tells differences on the same draws, which need few.
+BAND_PATHS = 64
 
 
 def quarter_of(as_of: str) -> str:
@@ -115,6 +121,50 @@ def _case(
     return simulate(book, market, made, now, place)
 
 
+def bands(folder: Path, ranges: Sequence[Range], simulate: Callable[[Progress | None], Simulate], progress: Progress | None) -> Bands:
+    """The scenarios of a run with each parameter at its low and its high end (M-296, M-297), on the first paths of the same draws.
+
+    Cases are runs of their own in the folder ``bands`` of the run, kept, so that a killed report goes on and a second one runs nothing.
+    An end that the market, the scenario or the book does not allow is left out with the reason. Raises :class:`InputError` if the inputs
+    of the run are not there any more.
+    """
+    from stresslab.plausible import parameters
+    from stresslab.report.bands import Bands, Moved
+    from stresslab.scenario import Scenario
+
+    held, faults = record.RunFolder(folder).read_record(), list[Fault]()
+    book = _book(held, faults, folder)
+    market = _market(held, book, faults)
+    if faults or book is None or market is None:
+        raise InputError(faults)
+    scenarios = [Scenario.model_validate(s) for s in held["scenarios"]]
+    found = parameters(market, scenarios, ranges, book.tables["instruments"])
+    like = held | {"paths": min(BAND_PATHS, held["paths"])}
+    cases = 1 + 2 * len(found)
+
+    def case(at: int, market: Market, made: Sequence[Scenario]) -> pd.DataFrame:
+        said = [held["book"]["digest"], market.digest, *(s.model_dump_json() for s in made)]
+        place = folder / "bands" / record.digest_of([*said, *(held[k] for k in ("kernels", "seed", "sampling")), like["paths"]])[:16]
+        told = None if progress is None else lambda done, of: progress(at * of + done, cases * of)
+        simulate(told)(book, market, made, like, place)
+        return record.table_of(place, "estimates", record.RunFolder(place).read_record())
+
+    def end(at: int, given: End) -> tuple[pd.DataFrame | None, str]:
+        if given.market is None:
+            return None, given.reason
+        try:
+            return case(at, given.market, given.scenarios), ""
+        except InputError as error:
+            return None, "; ".join(f"{f.column}: {f.rule}" for f in error.faults[:2])
+
+    base, moved = case(0, market, scenarios), []
+    for at, one in enumerate(found):
+        (low, why_low), (high, why_high) = end(1 + 2 * at, one.low), end(2 + 2 * at, one.high)
+        why = "; ".join(f"{side}: {w}" for side, w in ((one.low_value, why_low), (one.high_value, why_high)) if w)
+        moved.append(Moved(one.key, one.basis, one.value, one.low_value, one.high_value, one.source, low, high, why))
+    return Bands(like["paths"], base, tuple(moved))
+
+
 def _book(held: dict[str, Any], faults: list[Fault], folder: Path) -> Book | None:
     found: list[Fault] = []
     book = book_again(held, None, found)
@@ -141,8 +191,11 @@ def _basket(then: Book | None, now: Book | None) -> int | None:
 
 def write(run: RunTables, quarter: Quarter, language: Literal["zh", "en"], kind: Format) -> bytes:
     """The report in one format."""
+    from stresslab.report.bands import with_bands
     from stresslab.report.page import contents, page_of
 
+    if quarter.bands is not None:
+        run = replace(run, estimates=with_bands(run.estimates, quarter.bands))
     held = contents(run, quarter)
     if kind == "html":
         return page_of(held, language).encode()

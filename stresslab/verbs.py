@@ -336,15 +336,19 @@ def reverse(
 def write_report(
     folder: Path | str, *, language: Literal["zh", "en"] = "zh", kind: Literal["html", "pdf", "xlsx"] = "html",
     out: Path | str | None = None, against: Path | str | None = None, quarter: str | None = None,
-    remediation: Path | None = None, totals: Path | None = None, reverse: Path | None = None, progress: Progress | None = None,
+    remediation: Path | None = None, totals: Path | None = None, reverse: Path | None = None, bands: bool = False,
+    ranges: Path | None = None, progress: Progress | None = None,
 ) -> Path:
     """Write the quarterly report of a finished run and return its file, by default ``quarterly-LANGUAGE.KIND`` in the run's folder.
 
     ``against`` is the folder of last quarter's run: the change since is split into model, book, market and scenario (M-220), for which
     the cases between are run on the same paths. ``remediation`` is a TOML file, ``totals`` a CSV of ledger and custodian, ``reverse`` the
-    folder of a search. Raises :class:`InputError` with every fault before anything is written. The same input gives the same bytes.
+    folder of a search. ``bands`` puts the parameter band beside every figure (M-298): the scenarios are run again on few paths with each
+    parameter moved by its standard error or over its range of ``ranges``, by default the shipped file. Raises :class:`InputError` with
+    every fault before anything is written. The same input gives the same bytes.
     """
     from stresslab import quarterly
+    from stresslab.plausible import read_ranges
     from stresslab.report import read_run
 
     folder, faults = Path(folder), list[Fault]()
@@ -359,8 +363,13 @@ def write_report(
         given = quarterly.quarter_given(held, folder, quarter, remediation, totals, reverse, faults)
         if against is not None:
             faults += _other_program(Run(folder))
+        if bands or ranges is not None:
+            stated = collect(faults, lambda: read_ranges(ranges))
+            faults += _other_program(Run(folder)) if against is None else []
         if faults or given is None:
             raise InputError(faults)
+        if (bands or ranges is not None) and stated is not None:
+            given = replace(given, bands=quarterly.bands(folder, stated, _case_of, progress))
         if against is not None:
             given = replace(given, against=quarterly.against(folder, Path(against), _case_of(progress)))
         record.write_bytes(place, quarterly.write(held, given, language, kind))

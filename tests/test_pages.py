@@ -20,10 +20,11 @@ from documents import DOCS, QUICK, ROOT, WHOLE, call, commands, follow, steps
 
 from stresslab import cli
 
-README, SUBMISSION, TERMINAL = ROOT / "README.md", DOCS / "submission.md", DOCS / "terminal.md"
+README, EVERY, HAND = ROOT / "README.md", DOCS / "verbs.md", DOCS / "by-hand.md"
+SUBMISSION, TERMINAL = DOCS / "submission.md", DOCS / "terminal.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 #: Pages with commands that take for granted a book ``my-book`` and a run ``my-run`` of it.
-ON_A_RUN = [p for p in PAGES if p not in (README, *WHOLE) and p.name not in documents.CLUSTERS and commands(p)]
+ON_A_RUN = [p for p in PAGES if p not in (README, EVERY, HAND, *WHOLE) and p.name not in documents.CLUSTERS and commands(p)]
 GROUP: Any = typer.main.get_command(cli.app)
 EXAMPLES = {verb: re.findall(r"Example: (stresslab .*)", command.help or "") for verb, command in GROUP.commands.items()}
 
@@ -125,7 +126,11 @@ def test_every_command_of_the_readme_works(tmp_path: Path, monkeypatch: pytest.M
     for words in (["init", "last-book", "--seed", "2"],
                   ["run", "--book", "last-book", "--scenario", "baseline", "--scenario", "crash-40", "--out", "last-run"]):
         assert call(smaller(("stresslab", *words)))[0] == 0
-    all_of(README, tmp_path, monkeypatch)
+    for page in (README, EVERY, HAND):
+        all_of(page, tmp_path, monkeypatch)
+        # Each page begins with a book of its own.
+        for made in ("my-book", "my-run"):
+            shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.mark.long
@@ -144,7 +149,7 @@ def test_every_command_on_a_run_works(page: Path, tmp_path: Path, monkeypatch: p
 
 def test_no_command_is_left_out() -> None:
     assert SUBMISSION in ON_A_RUN
-    followed = {*WHOLE, README, *ON_A_RUN}
+    followed = {*WHOLE, README, EVERY, HAND, *ON_A_RUN}
     for page in PAGES:
         assert page in followed or page.name in documents.CLUSTERS or not commands(page), page.name
 

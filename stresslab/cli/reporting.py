@@ -33,6 +33,8 @@ def report(
     remediation: Annotated[Path | None, typer.Option("--remediation", help="TOML with [[remediation]]: who mends what by when.")] = None,
     totals: Annotated[Path | None, typer.Option("--totals", help="CSV of platform_id, item, source, amount_yuan, to reconcile.")] = None,
     reverse: Annotated[Path | None, typer.Option("--reverse", help="Folder of stresslab reverse --out.")] = None,
+    bands: Annotated[bool, typer.Option("--bands", help="Runs again with parameters moved; a band stands beside each figure.")] = False,
+    ranges: Annotated[Path | None, typer.Option("--ranges", help="TOML with [[range]]: ranges of assumed parameters for --bands.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,10 +45,10 @@ def report(
     from stresslab import record, verbs
 
     try:
-        with progress_bar(quiet or against is None) as progress:
+        with progress_bar(quiet or (against is None and not bands and ranges is None)) as progress:
             place = verbs.write_report(
                 folder, language=lang.value, kind=kind.value, out=out, against=against, quarter=quarter, remediation=remediation,
-                totals=totals, reverse=reverse, progress=progress)
+                totals=totals, reverse=reverse, bands=bands, ranges=ranges, progress=progress)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise typer.Exit(RUN_FAILED) from None

@@ -14,12 +14,14 @@ _LI_PER_YUAN = 1000
 
 @dataclass(frozen=True)
 class Estimate:
-    """One figure over paths with its sampling error; NaN stands for null."""
+    """One figure over paths with its sampling error and, where it was measured, its parameter band (M-298); NaN stands for null."""
 
     value: float
     error: float
     low: float
     high: float
+    band_low: float = math.nan
+    band_high: float = math.nan
 
     @property
     def known(self) -> bool:

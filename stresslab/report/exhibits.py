@@ -16,7 +16,7 @@ SCENARIO = Phrase("Scenario", "情景")
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its value, its sampling error, a small note below it, and a tone of colour."""
+    """One cell: its value, its sampling error, its parameter band, a small note below it, and a tone of colour."""
 
     value: Phrase
     error: Phrase | None = None
@@ -24,6 +24,7 @@ class Cell:
     tone: str = ""
     grades: tuple[str, ...] = ()
     span: int = 1
+    band: Phrase = NOTHING
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,22 @@ def money_cell(estimate: Estimate, scale: MoneyScale, tone: str = "") -> Cell:
 
 def _estimate_cell(estimate: Estimate, show: Callable[[float], Phrase], tone: str) -> Cell:
     """A value and its error; a value that is printed as a bound needs no error beside it."""
-    value = show(estimate.value)
+    value, band = show(estimate.value), _band(estimate, show)
     if not estimate.error > 0:
-        return Cell(value, tone=tone)
+        return Cell(value, tone=tone, band=band)
     error = show(estimate.error)
     told = Phrase(
         *("" if v.startswith("<") else f"±\u00a0{e}" for v, e in zip(value, error, strict=True))
     )
-    return Cell(value, None if told == NOTHING else told, tone=tone)
+    return Cell(value, None if told == NOTHING else told, tone=tone, band=band)
+
+
+def _band(estimate: Estimate, show: Callable[[float], Phrase]) -> Phrase:
+    """The parameter band in brackets; nothing where none was measured, or where it is a point."""
+    if not estimate.band_low < estimate.band_high:
+        return NOTHING
+    low, high = show(estimate.band_low), show(estimate.band_high)
+    return Phrase(*("" if a == b else f"[{a}\u00a0… {b}]" for a, b in zip(low, high, strict=True)))
 
 
 def _quiet(estimate: Estimate) -> str:
@@ -146,7 +155,7 @@ def probability_cell(estimate: Estimate, often: float = 50.0) -> Cell:
         note = Phrase(f"at most {high.en}", f"不超过{high.zh}")
     elif estimate.value == 100 and estimate.low < 100:
         note = Phrase(f"at least {low.en}", f"至少{low.zh}")
-    return Cell(cell.value, cell.error, note, tone)
+    return Cell(cell.value, cell.error, note, tone, band=cell.band)
 
 
 NO_CALLS = Phrase("no calls", "无追缴")
@@ -162,7 +171,7 @@ def coverage_cell(estimate: Estimate, called: Estimate, line: float = 15.0) -> C
         )
     cell = percent_cell(estimate)
     error = cell.error if estimate.value < PERCENT_MOST else None
-    return Cell(cell.value, error, tone="bad" if estimate.value < line else "")
+    return Cell(cell.value, error, tone="bad" if estimate.value < line else "", band=cell.band)
 
 
 def first_day(median: Estimate, earliest: Estimate) -> tuple[Phrase, Phrase]:

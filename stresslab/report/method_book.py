@@ -4,6 +4,12 @@ from __future__ import annotations
 
 #: Number, name in English and Chinese, what it says in English and Chinese.
 BOOK_FORMULAS: tuple[tuple[int, str, str, str, str], ...] = (
+    (296, "Estimates moved", "变动估计值", "each estimate 1.96 of its standard errors down and up, everything else and the draws unchanged",
+     "每个估计值分别下移、上移1.96个标准误，其余参数与随机数不变"),
+    (297, "Assumptions moved", "变动假设值", "each assumed number at the low and the high end of a stated range with a source",
+     "每个假设值取声明区间（附来源）的低端与高端"),
+    (298, "Parameter band", "参数区间", "figure − √Σ falls² to figure + √Σ rises², over the parameters moved one at a time",
+     "数字 − √Σ 下降² 至 数字 + √Σ 上升²，对逐一变动的参数求和"),
     (110, "Profit shares", "盈亏分配",
      "fixed split of profit; performance fee on equity above the high-water mark; guarantee that bears a part of the loss; "
      "interest on the debt or on the exposure",

@@ -8,8 +8,9 @@ from typing import Any
 
 from stresslab.report.against import Against, change_table, forecast_table
 from stresslab.report.amounts import NONE, money_scale, percent, plain, yuan_of
+from stresslab.report.bands import Bands, bands_tables
 from stresslab.report.exhibits import Cell, Head, Row, Table, money_cell, probability_cell
-from stresslab.report.phrase import NOTHING, Phrase, join, same
+from stresslab.report.phrase import NOTHING, Phrase, join, same, sentences
 from stresslab.report.quarter_files import ITEMS
 from stresslab.report.run_tables import Estimates, RunTables, given, platform_name
 from stresslab.report.tables import in_unit, scale_of
@@ -18,7 +19,6 @@ Chapter = tuple[Phrase, Phrase, list[Table]]
 _PLATFORM = Phrase("Platform", "平台")
 _LOSS = Phrase("Loss", "损失")
 _OF_OWN = Phrase("Of own funds", "占自有资金合计")
-_NOT_MEASURED = Phrase("not measured", "未测量")
 #: How many of the largest are named, of each kind.
 _LARGEST = 5
 _ITEM_NAMES = {
@@ -42,6 +42,7 @@ class Quarter:
     reverse: dict[str, Any] | None = None
     against: Against | None = None
     altered: tuple[str, ...] = ()
+    bands: Bands | None = None
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,14 @@ def quarter_part(run: RunTables, estimates: Estimates, quarter: Quarter | None) 
         return None
     return QuarterPart(
         Phrase("The quarter {q}", "本季情况 {q}").fill(q=quarter.label), _lead(quarter),
-        [_key_figures(run, estimates), *_against(run, quarter), _breaches(run, quarter), _exposures(run), _totals(run, quarter),
-         _reverse(quarter), _validation(run, quarter)])
+        [_key_figures(run, estimates, quarter), *_bands(run, quarter), *_against(run, quarter), _breaches(run, quarter), _exposures(run),
+         _totals(run, quarter), _reverse(quarter), _validation(run, quarter)])
 
 
 def _lead(quarter: Quarter) -> Phrase:
     absent = [words for words, held in (
         (Phrase("last quarter's run (--against)", "上季运行（--against）"), quarter.against),
+        (Phrase("parameter bands (--bands)", "参数区间（--bands）"), quarter.bands),
         (Phrase("remediation plans (--remediation)", "整改计划（--remediation）"), quarter.remediation),
         (Phrase("totals of ledger and custodian (--totals)", "总账与托管数据（--totals）"), quarter.totals),
         (Phrase("a reverse stress search (--reverse)", "反向压力测试（--reverse）"), quarter.reverse)) if held is None]
@@ -74,7 +76,7 @@ def _lead(quarter: Quarter) -> Phrase:
     return Phrase("Not given with this report: {what}.", "本报告未提供：{what}。").fill(what=join(absent))
 
 
-def _key_figures(run: RunTables, estimates: Estimates) -> Chapter:
+def _key_figures(run: RunTables, estimates: Estimates, quarter: Quarter) -> Chapter:
     """The scenario that costs each platform most: figures with both errors side by side."""
     rows = []
     for platform in run.platforms:
@@ -89,18 +91,47 @@ def _key_figures(run: RunTables, estimates: Estimates) -> Chapter:
         fails = probability_cell(estimates.get(worst["id"], at, "failure", "probability"))
         name = platform_name(platform)
         title = Phrase(f"{name.en}, {scale.unit.en}", f"{name.zh}（{scale.unit.zh}）")
-        rows.append(Row(title, given(worst), (*losses, fails, Cell(_NOT_MEASURED, tone="quiet"))))
+        rows.append(Row(title, given(worst), (*losses, fails)))
     table = Table(
         Phrase("Key figures under the scenario that costs each platform most", "各平台损失最大情景下的关键数字"),
         (Head(Phrase("Holding", "持有"), _LOSS), Head(Phrase("Selling without impact", "无冲击平仓"), _LOSS),
          Head(Phrase("Selling with impact", "有冲击平仓"), _LOSS), Head(Phrase("Deficit", "穿仓额")),
-         Head(Phrase("Share of paths that fail", "失败路径占比")), Head(Phrase("Parameter band", "参数区间"))),
-        tuple(rows), ("M-26", "M-28", "M-30", "M-38", "M-39"),
-        Phrase("± is the sampling error: what other dice would change. The parameter band is what other plausible parameters would "
-               "change; it is not measured by a run, and can be wider. Every figure holds given its scenario.",
-               "±为抽样误差：换一组随机数会带来的变化。参数区间指换用其他合理参数会带来的变化；单次运行不测量，可能更宽。一切数字以其情景为前提。"),
+         Head(Phrase("Share of paths that fail", "失败路径占比"))),
+        tuple(rows), ("M-26", "M-28", "M-30", "M-38", "M-39", *(() if quarter.bands is None else ("M-298",))),
+        sentences([
+            Phrase("± is the sampling error: what other dice would change.", "±为抽样误差：换一组随机数会带来的变化。"),
+            _band_said(quarter),
+            Phrase("Every figure holds given its scenario.", "一切数字以其情景为前提。")]),
         _PLATFORM)
     return Phrase("Key figures", "关键数字"), NOTHING, [table]
+
+
+def _band_said(quarter: Quarter) -> Phrase:
+    """What the bands are in this report, or why there are none."""
+    if quarter.bands is None:
+        return Phrase(
+            "The parameter band, what other plausible parameters would change, was not measured: the report was made without --bands. "
+            "It can be wider than the sampling error.",
+            "参数区间（换用其他合理参数会带来的变化）未测量：本报告未使用--bands。参数区间可能宽于抽样误差。")
+    if not quarter.bands.whole:
+        return Phrase("There is no parameter band: no parameter of this run has a standard error or a stated range that could be run.",
+                      "无参数区间：本次运行没有可变动的标准误或声明区间。")
+    return Phrase(
+        "[low … high] is the parameter band: what other plausible parameters would change, measured on {n} paths. "
+        "A figure without one does not move, or is not defined in every case.",
+        "[低 … 高]为参数区间：换用其他合理参数会带来的变化，以{n}条路径测量。没有区间的数字不受参数影响，或并非在每种情形下都有定义。",
+    ).fill(n=quarter.bands.paths)
+
+
+def _bands(run: RunTables, quarter: Quarter) -> list[Chapter]:
+    if quarter.bands is None:
+        return []
+    lead = Phrase(
+        "{n} parameters were moved one at a time, {paths} paths each, all on the same draws. Parameters that are not listed have neither "
+        "a standard error nor a stated range: the bands do not know them, nor that parameters may move together.",
+        "逐一变动{n}个参数，各{paths}条路径，随机数相同。未列出的参数既无标准误，也无声明区间：区间不含其影响，也不含参数同时变动的影响。")
+    told = lead.fill(n=len(quarter.bands.whole), paths=quarter.bands.paths)
+    return [(Phrase("Parameter bands", "参数区间"), told, bands_tables(quarter.bands, [str(s["id"]) for s in run.scenarios]))]
 
 
 def _against(run: RunTables, quarter: Quarter) -> list[Chapter]:

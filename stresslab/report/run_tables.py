@@ -92,6 +92,7 @@ class Estimates:
             "error",
             "low",
             "high",
+            *(c for c in ("band_low", "band_high") if c in table),
         ]
         for row in table[columns].itertuples(index=False, name=None):
             scenario, platform, measure, statistic, day, *numbers = row

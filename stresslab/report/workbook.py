@@ -136,7 +136,8 @@ def _texts(cell: Cell, language: Language) -> tuple[str, str, str]:
         value = " → ".join(cell.grades)
     elif cell.grades and value != " → ".join(cell.grades):
         return value, "" if cell.error is None else cell.error.pick(language), " → ".join(cell.grades)
-    return value, "" if cell.error is None else cell.error.pick(language), cell.note.pick(language)
+    note = " ".join(part for part in (cell.band.pick(language), cell.note.pick(language)) if part)
+    return value, "" if cell.error is None else cell.error.pick(language), note
 
 
 def _table(made: _Book, sheet: Any, table: Table) -> None:
