@@ -177,12 +177,12 @@ def triggers_table(triggers: list[Trigger]) -> pd.DataFrame:
 
 # --- holes ----------------------------------------------------------------------------------------
 
-#: A hole of fewer trading days is the delay of a table, not a hole.
-HOLE_LEAST = 10
+#: A hole of fewer evenings is not told; a value stands five trading days longer than it was said before one begins.
+HOLE_LEAST = 5
 
 
 def holes_table(found: Backtest) -> pd.DataFrame:
-    """Every run of ten trading days or more on which an indicator that had been known was not: its evenings, and whom it silences (M-268).
+    """Every run of five evenings or more on which an indicator that had been known was not: its evenings, and whom it silences (M-268).
 
     ``before_events`` and ``in_events`` count its days that lie in the horizon before an event or inside one; ``rules`` are the rules
     that read it; ``last_known`` is the value before.

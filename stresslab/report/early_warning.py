@@ -162,7 +162,9 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
             ).fill(p=told(row["reality"], 3), w=WINDOWS[row["window"]])
         )
     held = tables["holes"]
-    for hole in held[held["in_events"] + held["before_events"] > 0].to_dict("records"):
+    held = held[~held["indicator"].str.startswith("candidate:") & (held["in_events"] + held["before_events"] > 0)]
+    # The three that matter most; the table has all.
+    for hole in held.sort_values(["in_events", "before_events"], ascending=False, kind="stable").head(3).to_dict("records"):
         said.append(
             Phrase(
                 "{i} is missing from {a} to {b} ({n} evenings, {k} of them inside an event or before one): on them no alarm reads it.",
@@ -410,9 +412,8 @@ def _indicators(tables: dict[str, pd.DataFrame]) -> Table:
         rows.append(
             Row(
                 Phrase(r["en"], r["zh"]),
-                Phrase(r["formula"], r["formula"]),
+                same(f"{r['formula']} ({r['data']})"),
                 (
-                    Cell(same(r["data"])),
                     Cell(same(r["lag"])),
                     Cell(direction),
                     Cell(same(f"{r['days']:,}")),
@@ -423,7 +424,6 @@ def _indicators(tables: dict[str, pd.DataFrame]) -> Table:
             )
         )
     heads = (
-        Phrase("data", "数据"),
         Phrase("known after", "滞后"),
         Phrase("danger", "危险方向"),
         Phrase("days", "日数"),

@@ -65,9 +65,11 @@ def holes(tables: dict[str, pd.DataFrame]) -> Table | None:
     heads = (Phrase("missing from", "缺失自"), Phrase("to", "至"), Phrase("evenings", "晚数"), Phrase("before an event", "事件前"),
              Phrase("inside one", "事件内"), Phrase("last known", "最后已知值"))
     note = Phrase(
+        "A value stands five trading days after it was last said, so the table was empty for longer. "
         "On these evenings a condition on the indicator does not hold, so rules that read it (named below it) can only be quieter; "
         "thresholds and the logit put the median of their training days in its place, trees the side that lost least in training, so it "
         "tells them nothing of the day; its AUROC alone leaves these days out.",
+        "数值在最后公布后沿用五个交易日，故原表空缺更久。"
         "这些日期上，涉及该指标的条件均不成立，读取它的规则（列于其下）只会更安静；阈值与logit以训练期中位数代替，提升树走训练中损失较低的分支，均不含当日信息；单独AUROC不计这些日期。")
     return Table(Phrase("Holes in the data, and what they do", "数据空缺及其影响"), tuple(Head(h) for h in heads), tuple(rows), (), note,
                  Phrase("Indicator", "指标"))

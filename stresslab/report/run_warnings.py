@@ -19,6 +19,8 @@ from stresslab.report.templates import environment
 _HERE = Path(__file__).parent
 #: Lines of the picture: more than so many cannot be told apart.
 _LINES = 5
+#: An area from which on an indicator may be worth drawing.
+_BETTER = 0.55
 NAMES = {
     "own_funds_lost": Phrase("own funds lost", "自有资金损失"),
     "own_funds_lost_5d": Phrase("own funds lost in 5 days", "5日自有资金损失"),
@@ -111,8 +113,12 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
             "最高AUROC为{v}（{i}）；仅看情景日期（不可据以行动）为{d}。",
         ).fill(v=told(best["auroc"], 3), i=NAMES[best["indicator"]], d=told(naive["auroc"].iloc[0] if len(naive) else None, 3)))
         said.append(Phrase(
-            "{i} is told from chance in four draws of five: {n}.", "{i}在五次抽样中四次可与随机区分：{n}。",
+            "To tell it ({i}) from chance in four draws of five takes: {n}.", "五次抽样中四次能将其（{i}）与随机区分，需：{n}。",
         ).fill(i=NAMES[best["indicator"]], n=_need(record, best["indicator"])))
+    if len(record["run"].get("scenarios", [])) > 1:
+        said.append(Phrase(
+            "Days of {n} scenarios are pooled: part of every area is telling a hard scenario from a mild one.",
+            "合并了{n}个情景的日期：各面积部分来自区分情景轻重。").fill(n=len(record["run"]["scenarios"])))
     if "verdict" in record:
         verdict = Phrase("may act", "可以启用") if record["verdict"]["promoted"] else Phrase("stays in shadow", "继续影子运行")
         said.append(Phrase("The rule in shadow {v} on this run.", "影子规则在本次运行上{v}。").fill(v=verdict))
@@ -151,7 +157,11 @@ def _power(power: pd.DataFrame) -> list[Table]:
 def _curves(power: pd.DataFrame, scores: pd.DataFrame) -> Figure | None:
     """Power against the number of histories: the best indicators and the naive one."""
     shown = [n for n in scores["indicator"] if n in set(power["indicator"])]
-    shown = list(dict.fromkeys([*shown[: _LINES - 1], *(n for n in shown if n == "day")]))
+    # The best, the naive one, and of those better than chance the ones that need most histories: the others all lie on the upper edge.
+    least = power.groupby("indicator", sort=False)["power"].min()
+    good = set(scores.loc[scores["auroc"] > _BETTER, "indicator"])
+    slow = sorted((n for n in shown[1:] if n in good and n != "day"), key=lambda n: float(least[n]))[: _LINES - 2]
+    shown = list(dict.fromkeys([shown[0], *(n for n in shown if n in slow), *(n for n in shown if n == "day")])) if shown else []
     sizes = sorted(set(power["histories"]))
     if not shown or len(sizes) < 2:
         return None
