@@ -161,10 +161,10 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
                 "最优模型优于仅看波动率的White检验p值为{p}（{w}）。",
             ).fill(p=told(row["reality"], 3), w=WINDOWS[row["window"]])
         )
-    held = tables["holes"]
-    held = held[~held["indicator"].str.startswith("candidate:") & (held["in_events"] + held["before_events"] > 0)]
+    named = [h for h in tables["holes"].to_dict("records") if not str(h["indicator"]).startswith("candidate:")]
+    touched = [h for h in named if h["in_events"] + h["before_events"] > 0]
     # The three that matter most; the table has all.
-    for hole in held.sort_values(["in_events", "before_events"], ascending=False, kind="stable").head(3).to_dict("records"):
+    for hole in sorted(touched, key=lambda h: (-h["in_events"], -h["before_events"]))[:3]:
         said.append(
             Phrase(
                 "{i} is missing from {a} to {b} ({n} evenings, {k} of them inside an event or before one): on them no alarm reads it.",
