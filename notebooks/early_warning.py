@@ -124,6 +124,10 @@ figure.tight_layout()
 # said, nobody outside could know.
 
 # %%
+holes = found.tables["holes"]
+holes[~holes["indicator"].str.startswith("candidate:")]
+
+# %%
 if "maintenance_ratio" in found.tables["values"]:
     ratio = found.tables["values"].assign(date=lambda t: pd.to_datetime(t["date"])).set_index("date")["maintenance_ratio"]
     crisis = ratio.loc["2015-04-29":"2015-08-03"]

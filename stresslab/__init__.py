@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stresslab.backtesting import backtest
+    from stresslab.backtesting import backtest, backtest_run
     from stresslab.book import Book, demo_book, read_book
     from stresslab.checking import check
     from stresslab.dashboards import dashboard
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from stresslab.verifying import verify
 
 _WHERE = {
-    "backtest": "backtesting", "dashboard": "dashboards",
+    "backtest": "backtesting", "backtest_run": "backtesting", "dashboard": "dashboards",
     "Book": "book", "demo_book": "book", "read_book": "book",
     "Fault": "faults", "InputError": "faults",
     "Market": "market", "read_market": "market",
@@ -57,9 +57,9 @@ _WHERE = {
 }
 
 __all__ = [
-    "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "calibrate", "check",
-    "check_submission", "compare", "dashboard", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate", "read_book",
-    "read_history",
+    "Book", "Fault", "History", "InputError", "LookThrough", "Market", "Replay", "Run", "Scenario", "backtest", "backtest_run", "calibrate",
+    "check", "check_submission", "compare", "dashboard", "demo", "demo_book", "episode", "init", "look_through", "policy", "rate",
+    "read_book", "read_history",
     "read_market", "read_scenario", "replay", "reverse", "run", "runs", "sql", "submit", "terms", "verify", "write_report",
 ]
 

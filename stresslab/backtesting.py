@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from stresslab.faults import Fault, InputError
 from stresslab.history import History, read_history
 from stresslab.history.splits import Splits
-from stresslab.spreadsheets import csv_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from stresslab.early_warning.backtest import Settings
+    from stresslab.early_warning.on_run import OnRun
 
 MODELS = ("threshold", "rule", "logit", "boosting")
 
@@ -68,13 +68,17 @@ def backtest(
     demo: bool = False,
     settings: Settings | None = None,
     splits: Splits = "keep",
+    action: str | Path | None = None,
 ) -> Backtested:
     """Score early warnings on a history (one or several folders or files) and its dated events, and write a folder: tables, page, record.
 
     ``events`` is a rule (``drawdown >= 20% within 60 days``) or a CSV file; ``models`` are threshold, threshold:INDICATOR, rule, rule:FILE,
     logit, boosting, regime and combination, beside the naive rules always, never and volatility alone. ``demo`` takes the history that the
-    package arch ships. Raises :class:`InputError` with every fault before anything is written; the same inputs give the same bytes.
+    package arch ships. ``action`` is a file of what is done on an alarm (M-188, M-266): its value is told, and with ``as_of`` the
+    response of a scenario that each model's alarm sets off (M-267). Raises :class:`InputError` with every fault before
+    anything is written; the same inputs give the same bytes.
     """
+    from stresslab.early_warning.actions import actions_table, read_action, triggers_of, triggers_table
     from stresslab.early_warning.asked import known_on
     from stresslab.early_warning.backtest import backtest_of
     from stresslab.early_warning.shipped import DEMO_EVENTS, shipped_history
@@ -97,6 +101,11 @@ def backtest(
         )
     if out is not None:
         check_folder(Path(out))
+    acting = None if action is None else read_action(action)
+    if acting is not None and acting.response is not None and as_of is None:
+        rule = "holds a response, and nothing says from which evening its scenario starts"
+        way_out = "give --as-of, or leave [response] away"
+        raise InputError([Fault(Path(str(action)).name, rule, way_out, None, "response")])
     if demo:
         held, index = shipped_history(), index or "SP500"
     else:
@@ -111,6 +120,11 @@ def backtest(
     )
     known = known_on(found, as_of) if as_of is not None else None
     tables = tables_of(found)
+    triggers = [] if acting is None or as_of is None else triggers_of(found, acting, as_of)
+    if acting is not None:
+        tables["actions"] = actions_table(found, acting)
+        if acting.response is not None:
+            tables["triggers"] = triggers_table(triggers)
     told = {
         "events": str(asked) if not Path(str(asked)).is_file() else Path(str(asked)).name,
         "models": list(models),
@@ -119,39 +133,41 @@ def backtest(
         "demo": demo,
     }
     described = record_of(found, told, held.digests) | ({} if known is None else {"as_of": known})
+    if acting is not None:
+        described["action"] = acting.model_dump() | {"responses": {t.model: t.text for t in triggers}}
     if out is not None:
         write_folder(Path(out), tables, described, backtest_page(described, tables))
     return Backtested(tables, described, known)
 
 
-def shadow_on_run(
-    run: Path | str, shadow: Path | str, in_force: Path | str, *, ending: str = "failure_day", horizon: int = 5, mu: float = 0.9,
-    repetitions: int = 200, seed: int = 1, out: Path | str | None = None,
-) -> dict[str, Any]:
-    """A rule in shadow beside the one in force on the paths of a finished run, judged without simulating (M-254, M-255).
+def backtest_run(
+    run: Path | str, *, shadow: Path | str | None = None, in_force: Path | str | None = None, ending: str = "failure_day",
+    horizon: int = 5, mu: float = 0.9, repetitions: int = 200, seed: int = 1, out: Path | str | None = None,
+) -> OnRun:
+    """Warnings on the paths of a finished run, nothing simulated anew: what each indicator of a platform is worth and how many histories
+    it takes to know that (M-198, M-199), and a rule in ``shadow`` beside the one ``in_force`` (M-254, M-255).
 
-    ``ending`` is failure_day, own_funds_exhausted_day or first_unpaid_day. Gives the comparison, the verdict and the run, marked
-    synthetic; with ``out`` also as promotion.csv and shadow.json in that folder. Raises :class:`InputError` with every fault.
+    ``ending`` is failure_day, own_funds_exhausted_day or first_unpaid_day, ``horizon`` trading days. Everything is marked synthetic.
+    With ``out`` a folder of CSV tables, a page and warnings.json. Raises :class:`InputError` with every fault.
     """
-    from stresslab import record
+    from stresslab.early_warning.on_run import check_place, judge_run, write_run_folder
     from stresslab.early_warning.sandbox import Settings as Held
-    from stresslab.early_warning.sandbox import promotion_table, shadow_of_run, verdicts
+    from stresslab.report.run_warnings import run_warnings_page
 
+    faults = []
     if not 0 < mu < 1 or repetitions < 2:
-        raise InputError([Fault("options", "mu lies between 0 and 1, and there are 2 repetitions or more", "change --mu or --repetitions")])
+        faults.append(Fault("options", "mu lies between 0 and 1, and there are 2 repetitions or more", "change --mu or --repetitions"))
+    if (shadow is None) != (in_force is None):
+        faults.append(
+            Fault("options", "on a run one rule in shadow stands beside one in force", "give --shadow NEW.toml and --model rule:OLD.toml"))
+    if faults:
+        raise InputError(faults)
     place = None if out is None else Path(out)
-    if place is not None and place.exists() and (not place.is_dir() or (any(place.iterdir()) and not (place / "shadow.json").is_file())):
-        raise InputError([Fault(str(place), "is not empty and holds no comparison on a run", "give another --out")])
-    pairs, panel = shadow_of_run(
-        run, shadow, in_force, ending=ending, horizon=horizon, settings=Held(mu, repetitions, seed))  # type: ignore[arg-type]
-    row = {str(k): v for k, v in pairs.to_dict("records")[0].items()}
-    told: dict[str, Any] = {
-        "source": panel.source, "run": panel.run, "ending": panel.ending, "horizon": panel.horizon, "histories": panel.histories,
-        "comparison": {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()},
-        "verdict": verdicts(pairs)[0].plain(),
-    }
     if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
-        record.write_bytes(place / "promotion.csv", csv_of(promotion_table(pairs), float_format="%.6g").encode())
-        record.write_json(place / "shadow.json", told)
-    return told
+        check_place(place)
+    rules = None if shadow is None or in_force is None else (shadow, in_force)
+    found = judge_run(
+        run, rules=rules, ending=ending, horizon=horizon, settings=Held(mu, repetitions, seed))  # type: ignore[arg-type]
+    if place is not None:
+        write_run_folder(place, found, run_warnings_page(found.record, found.tables))
+    return found

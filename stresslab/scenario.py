@@ -413,7 +413,7 @@ def _misfits(written: Any) -> Iterator[Misfit]:
     yield from _impact_misfits(liquidity)
     yield from _operations_misfits(_table(written, "operations"))
     for at, one in _tables(written, "response"):
-        yield from _response_misfits(one, ("response", at), written.get("days"))
+        yield from response_misfits(one, ("response", at), written.get("days"))
     for at, rule in _tables(written, "sector_margin"):
         yield from _choice_misfits(rule, ("sector", "subsector"), ("sector_margin", at), "what it is for")
         if rule.get("single_name_cap_pct") is None and not rule.get("line_add_pct") and not rule.get("rate_add_pct"):
@@ -517,7 +517,7 @@ _ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def _response_misfits(said: dict[str, Any], place: tuple[str | int, ...], days: Any) -> Iterator[Misfit]:
+def response_misfits(said: dict[str, Any], place: tuple[str | int, ...], days: Any) -> Iterator[Misfit]:
     """What does not fit together in one [[response]]."""
     when, do = said.get("when"), said.get("do")
     if when in _READINGS:

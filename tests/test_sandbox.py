@@ -11,9 +11,11 @@ import pytest
 from test_synthetic import tables
 from typer.testing import CliRunner
 
+import stresslab as sl
 import stresslab.early_warning.sandbox as sb
 from stresslab.cli import app
 from stresslab.early_warning import synthetic as sy
+from stresslab.early_warning.on_run import needed
 from stresslab.early_warning.rules import Rule, read_rule
 from stresslab.faults import InputError
 
@@ -84,12 +86,62 @@ def test_the_verb_on_a_run(tmp_path: Path) -> None:
             encoding="utf-8",
         )
     asked = ["backtest", str(tmp_path / "run"), "--shadow", str(tmp_path / "new.toml"), "--model", f"rule:{tmp_path / 'old.toml'}"]
+    asked += ["--repetitions", "10"]
     made = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "out"), "--json"])
     assert made.exit_code == 0, made.output
-    told = json.loads((tmp_path / "out" / "shadow.json").read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "out" / "warnings.json").read_text(encoding="utf-8"))
     assert told["source"] == "synthetic"
     # Who lost nine tenths has lost half: the rule in force never warns alone.
     assert told["comparison"]["in_force_alone"] == 0 < told["comparison"]["both"]
     assert told["comparison"]["warned_shadow"] >= told["comparison"]["warned_in_force"]
-    alone = CliRunner().invoke(app, asked[:2])
-    assert isinstance(alone.exception, InputError) or alone.exit_code == 2
+    promotion = pd.read_csv(tmp_path / "out" / "promotion.csv")
+    assert promotion["source"].tolist() == ["synthetic"]
+    page = (tmp_path / "out" / "warnings.html").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in page
+    assert "stays in shadow" in page
+
+
+def test_power_on_a_run_without_a_shadow(folder_of_a_run: Path, tmp_path: Path) -> None:
+    asked = ["backtest", str(folder_of_a_run), "--repetitions", "10", "--horizon", "3"]
+    made = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "out")])
+    assert made.exit_code == 0, made.output
+    assert "SYNTHETIC" in made.output
+    power = pd.read_csv(tmp_path / "out" / "power.csv")
+    # Eight paths: five histories can be drawn, ten cannot.
+    assert set(power["histories"]) == {5}
+    assert set(power["source"]) == {"synthetic"}
+    assert not (tmp_path / "out" / "promotion.csv").exists()
+    first = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    again = sl.backtest_run(folder_of_a_run, horizon=3, repetitions=10, out=tmp_path / "out")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == first
+    assert again.record["histories_with_ending"] == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [(["--index", "X"], "index"), (["--as-of", "2015-06-12"], "as-of"), (["--demo"], "demo"), (["--cost", "0.1"], "cost"),
+     (["--holdout-from", "2016-01-01"], "holdout-from"), (["--mu", "0.5"], "mu"), (["--model", "logit"], "model"),
+     (["--fail-on", "leak"], "fail-on"), (["--after", "60"], "after")],
+)
+def test_what_a_run_would_ignore_is_refused_by_name(folder_of_a_run: Path, tmp_path: Path, option: list[str], said: str) -> None:
+    made = CliRunner().invoke(app, ["backtest", str(folder_of_a_run), *option, "--out", str(tmp_path / "out")])
+    assert isinstance(made.exception, InputError)
+    assert [f.column for f in made.exception.faults] == [said]
+    assert f"--{said}" in made.exception.faults[0].way_out
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_number_of_histories_needed_by_hand() -> None:
+    rows = [("a", 5, 0.9), ("a", 10, 0.7), ("a", 20, 0.8), ("a", 50, 1.0), ("b", 5, 0.1), ("b", 10, 0.79)]
+    power = pd.DataFrame(rows, columns=["indicator", "histories", "power"])
+    assert needed(power) == {"a": 20, "b": None}
+
+
+@pytest.fixture
+def folder_of_a_run(tmp_path: Path) -> Path:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name, table in zip(("outcomes", "days"), tables(paths=8, failures={1: 9, 2: 10, 5: 8}), strict=True):
+        table.to_parquet(run / f"{name}.parquet")
+    (run / "record.json").write_text('{"seed": 1, "paths": 8}', encoding="utf-8")
+    return run

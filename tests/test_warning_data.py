@@ -106,6 +106,10 @@ def test_a_ratio_that_nobody_published_is_silent(china: Backtested) -> None:
     assert len(silent) > 40
     assert not silent["alarm"].any()
     assert np.isfinite(silent["score"]).all()  # it is still scored, at its training median
+    told = china.tables["holes"]
+    told = told[(told["indicator"] == "maintenance_ratio") & (told["from"] >= "2015-04-29") & (told["to"] <= "2015-08-04")]
+    assert told[["from", "to", "days"]].to_numpy().tolist() == [["2015-05-08", "2015-05-20", 9], ["2015-05-29", "2015-08-04", 47]]
+    assert told["in_events"].sum() == 41
 
 
 @needs_data

@@ -52,6 +52,9 @@ Lag = Annotated[list[str] | None, typer.Option("--lag", help="When a table is kn
 Candidates = Annotated[bool, typer.Option("--candidates", help="Let models use columns that no named indicator reads.")]
 Holdout = Annotated[str | None, typer.Option("--holdout-from", help="Score the days from here on apart, as 2016-01-01.")]
 Shadow = Annotated[Path | None, typer.Option("--shadow", help="A rule file that runs beside the models, and acts on nothing.")]
+Action = Annotated[
+    Path | None, typer.Option("--action", help="A file of what is done on an alarm: what it costs, what it saves, and a response.")
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Tell what was known on the evening of a day.")]
 Repetitions = Annotated[int, typer.Option("--repetitions", help="Draws of the block bootstrap.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of those draws.")]
@@ -63,10 +66,12 @@ FailOn = Annotated[
 
 @app.command()
 def backtest(
-    history: Histories = None, out: Out = None, events: Events = None, model: Models = None, index: Index = None, first: First = None,
-    last: Last = None, horizon: Horizon = None, after: After = 60, embargo: Embargo = None, refit: Refit = 126, training: Training = 500,
-    rolling: Rolling = None, mu: Mu = 0.9, cost: Cost = 0.02, saved: Saved = 0.5, lag: Lag = None, candidates: Candidates = False,
-    holdout: Holdout = None, shadow: Shadow = None, as_of: AsOf = None, repetitions: Repetitions = 200, seed: Seed = 1,
+    context: typer.Context, history: Histories = None, out: Out = None, events: Events = None, model: Models = None, index: Index = None,
+    first: First = None, last: Last = None, horizon: Horizon = None, after: After = 60, embargo: Embargo = None, refit: Refit = 126,
+    training: Training = 500, rolling: Rolling = None, mu: Mu = 0.9, cost: Cost = 0.02, saved: Saved = 0.5,
+    lag: Lag = None, candidates: Candidates = False,
+    holdout: Holdout = None, shadow: Shadow = None, action: Action = None, as_of: AsOf = None,
+    repetitions: Repetitions = 200, seed: Seed = 1,
     demo: Demo = False, fail_on: FailOn = WarningFailOn.NOTHING, language: InLanguage = Language.EN, as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -81,11 +86,12 @@ def backtest(
 
     if fail_on is WarningFailOn.ALARM and as_of is None:
         raise InputError([Fault("options", "an alarm stands on a day", "name it with --as-of", None, "fail-on", fail_on.value)])
-    of_run = bool(history) and (history or [])[0].joinpath("outcomes.parquet").is_file()
-    if out is None and as_of is None and not as_json and not of_run:
+    runs = [one for one in history or [] if one.joinpath("outcomes.parquet").is_file()]
+    if out is None and as_of is None and not as_json:
         out = Path("stresslab-backtest")
-    if of_run and history and len(history) == 1:
-        _on_run(history[0], shadow, model or [], events, 5 if horizon is None else horizon, mu, (repetitions, seed), out, language, as_json)
+    if runs:
+        _only_of_a_run(context, runs[0], history or [], shadow)
+        _on_run(runs[0], shadow, model or [], events, 5 if horizon is None else horizon, mu, (repetitions, seed), out, language, as_json)
         return
     settings = Settings(
         horizon=60 if horizon is None else horizon,
@@ -93,7 +99,7 @@ def backtest(
         repetitions=repetitions, seed=seed, holdout_from=holdout, candidates=candidates)
     made = run(
         *(history or []), events=events, models=model or list(MODELS), out=out, index=index, first=first, last=last, lags=_lags(lag or []),
-        shadow=shadow, as_of=as_of, demo=demo, settings=settings)
+        shadow=shadow, action=action, as_of=as_of, demo=demo, settings=settings)
     for leak in made.record["left_out"]:
         say(f"left out: {leak['indicator']} sees the future ({leak['check']}: {leak['where']})", quiet)
     with results():
@@ -110,32 +116,60 @@ def backtest(
         raise typer.Exit(ANSWER_IS_NO)
 
 
+#: What a run has a meaning for, always and beside a rule in shadow; every other option is a fault there.
+_OF_A_RUN = ("history", "out", "events", "horizon", "shadow", "repetitions", "seed", "language", "as_json", "quiet")
+_OF_A_SHADOW = ("model", "mu")
+
+
+def _only_of_a_run(context: typer.Context, run: Path, history: list[Path], shadow: Path | None) -> None:
+    """Refuse every option that a run would ignore, by its name."""
+    from stresslab.faults import Fault, InputError
+
+    faults = []
+    if len(history) > 1:
+        others = ", ".join(one.name for one in history if one != run)
+        faults.append(Fault("options", "a finished run stands alone", "backtest it and the histories apart", None, "history", others))
+    for param in context.command.params:
+        # What stands on the command line or in a file of options; the sources of Click are names of an enumeration.
+        source = context.get_parameter_source(str(param.name))
+        if source is None or source.name in ("DEFAULT", "ENVIRONMENT") or param.name in _OF_A_RUN:
+            continue
+        name = param.opts[0].removeprefix("--")
+        if param.name not in _OF_A_SHADOW:
+            faults.append(Fault("options", f"{run.name} is a finished run, and this option is read on histories alone",
+                                f"leave --{name} away, or give the folder of a history", None, name))
+        elif shadow is None:
+            faults.append(Fault("options", "is read on a run only beside a rule in shadow",
+                                f"leave --{name} away, or give --shadow NEW.toml and --model rule:OLD.toml", None, name))
+    if faults:
+        raise InputError(faults)
+
+
 def _on_run(
     run: Path, shadow: Path | None, model: list[str], events: str | None, horizon: int, mu: float, drawn: tuple[int, int],
     out: Path | None, language: Language, as_json: bool,
 ) -> None:
-    """The shadow on a finished run's folder: the rule of --shadow beside that of --model rule:FILE."""
-    from stresslab.backtesting import shadow_on_run
+    """Indicators and power on a finished run's folder, and the rule of --shadow beside that of --model rule:FILE."""
+    from stresslab.backtesting import backtest_run
     from stresslab.faults import Fault, InputError
 
     in_force = [m.removeprefix("rule:") for m in model if m.startswith("rule:")]
-    if shadow is None or len(in_force) != 1 or len(model) != 1:
+    if shadow is not None and (len(in_force) != 1 or len(model) != 1):
         raise InputError(
             [Fault("options", "on a run one rule in shadow stands beside one in force", "give --shadow NEW.toml and --model rule:OLD.toml")]
         )
-    made = shadow_on_run(
-        run, shadow, in_force[0], ending=events or "failure_day", horizon=horizon, mu=mu, repetitions=drawn[0], seed=drawn[1], out=out)
+    made = backtest_run(
+        run, shadow=shadow, in_force=in_force[0] if shadow else None, ending=events or "failure_day", horizon=horizon, mu=mu,
+        repetitions=drawn[0], seed=drawn[1], out=out)
     with results():
         if as_json:
-            print(json.dumps(made, ensure_ascii=False, indent=1))
+            print(json.dumps(made.plain(), ensure_ascii=False, indent=1))
         else:
-            for name, value in made["comparison"].items():
-                print(f"{name:24}{'—' if value is None else f'{value:.3f}' if isinstance(value, float) else value}")
-            verdict = made["verdict"]
-            for reason in verdict["reasons"]:
-                print(f"{'✓' if reason['holds'] else '✗'} {reason[language.value]}")
-            said = {"en": ("may act", "stays in shadow"), "zh": ("可以启用", "继续影子运行")}[language.value]
-            print(said[0] if verdict["promoted"] else said[1])
+            from stresslab.report.run_warnings import summary
+
+            print("\n".join(summary(made.record, made.tables, language.value)))
+            if out is not None:
+                print(f"tables: {out}\npage:   {out / 'warnings.html'}")
 
 
 def _lags(told: list[str]) -> dict[str, int]:

@@ -157,6 +157,9 @@ def backtest_of(
     found = indicators_of(known)
     if any(name.split(":")[0] in ("regime", "combination") for name in models):
         found.append(regime_indicator(known))
+    if held.holdout_from is not None and not known.days[0] < pd.Timestamp(held.holdout_from) <= known.days[-1]:
+        rule = f"lies outside the history, {known.days[0].date()} to {known.days[-1].date()}"
+        raise InputError([Fault("options", rule, "name a day inside it", None, "holdout-from", held.holdout_from)])
     chosen, rules = models_of(models, [one.name for one in found], shadow)
     embargo = max(20, _settles(str(events))) if held.embargo is None else held.embargo
     happened = events_of(events, known)

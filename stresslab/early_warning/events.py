@@ -76,7 +76,7 @@ def events_of(told: str | Path, known: Known) -> list[Event]:
             [
                 Fault(
                     "options",
-                    f"no event between {days}",
+                    f"no event in {days}",
                     "take a milder rule, or a longer history",
                     None,
                     "events",

@@ -35,6 +35,8 @@ STALE_DAYS, STALE_PERIODS = 5, 2
 ARTEFACT = 0.5
 #: Columns that say nothing that the close does not say.
 NOT_CANDIDATES = ("date", "halted", "traded", "prev_close", "open", "high", "low", "close")
+#: Rows of a year of trading days.
+YEAR = 252
 #: Least trading days with a close for a history to be scored at all.
 DAYS_LEAST = 250
 
@@ -193,7 +195,7 @@ def known_of(
                 )
             ]
         )
-    notes: list[Said] = []
+    notes: list[Said] = _pace(name, frame["date"])
     tables = {"index": frame.drop(columns=["close", "index_id", "instrument_id", "traded", "source"], errors="ignore")}
     for table, held in history.tables.items():
         if "date" not in held:
@@ -210,6 +212,21 @@ def known_of(
     close = pd.Series(frame["close"].to_numpy(float), pd.DatetimeIndex(frame["date"]), name=name)
     prices = history.prices[history.prices["date"].isin(frame["date"])]
     return Known(name, close, tables, own, prices, tuple(notes))
+
+
+def _pace(name: str, dates: pd.Series[pd.Timestamp]) -> list[Said]:
+    """What to say of an index whose rows are not the trading days of a stock exchange."""
+    years = (dates.iloc[-1] - dates.iloc[0]).days / 365.25
+    rows = round((len(dates) - 1) / years) if years > 0 else YEAR
+    if abs(rows - YEAR) <= 0.15 * YEAR:
+        return []
+    return [
+        Said(
+            f"{name} has {rows} rows a year: each row counts as one trading day, so a horizon of 60 is 60 rows, and volatility and "
+            f"false alarms a year are those of {YEAR} rows",
+            f"{name}每年{rows}行：每行计为一个交易日，窗口60即60行，年化波动率与每年误报按{YEAR}行计",
+        )
+    ]
 
 
 @dataclass(frozen=True)

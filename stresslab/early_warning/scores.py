@@ -478,6 +478,12 @@ def value_of_action(
     return ActionValue(saved - cost, saved, cost, ever - dear, perfect, relative, met)
 
 
+def days_in_force(alarm: ArrayLike, action: Action, judged: ArrayLike) -> Bools:
+    """The days on which an action is in force, as ``value_of_action`` counts them."""
+    on, scored = labels(alarm), labels(judged)
+    return np.asarray(_held(on & scored, action.hold) & scored, dtype=np.bool_)
+
+
 def _check_action(action: Action, alarm: Bools, judged: Bools, events: Ints) -> None:
     lead, saved = np.asarray(action.lead_days), np.asarray(action.saved)
     if lead.size == 0 or lead.shape != saved.shape or lead[0] != 0 or (np.diff(lead) <= 0).any() or ((saved < 0) | (saved > 1)).any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stresslab import record
+from stresslab.early_warning.actions import holes_table
 from stresslab.early_warning.asked import shadow_table
 from stresslab.early_warning.backtest import Backtest
 from stresslab.early_warning.judged import MEASURES, indicators_table, leads_table, model_tests, scores_table
@@ -35,6 +37,7 @@ def tables_of(found: Backtest) -> dict[str, pd.DataFrame]:
         "leads": leads_table(found),
         "tests": model_tests(found, scores),
         "events": events_table(found),
+        "holes": holes_table(found),
         "values": values_table(found),
     }
     if any(name.startswith("shadow") for name in found.rules):
@@ -105,6 +108,7 @@ def record_of(found: Backtest, told: Mapping[str, Any], digests: Mapping[str, st
     return {
         "format": FORMAT,
         "kind": "backtest",
+        "labels": "real",
         "asked": dict(told),
         "index": known.index_id,
         "from": str(known.days[0].date()),
@@ -147,6 +151,9 @@ def write_folder(out: Path, tables: Mapping[str, pd.DataFrame], described: dict[
         )
         if name not in ("alarms", "values"):
             record.write_bytes(out / f"{name}.csv", csv_of(table, float_format="%.6g").encode())
+    # What a scenario file takes over as it stands: a model's alarm as a response.
+    for model, text in (described.get("action") or {}).get("responses", {}).items():
+        record.write_bytes(out / f"response-{re.sub('[^A-Za-z0-9_.-]', '-', model)}.toml", text.encode())
     record.write_bytes(out / "backtest.html", page.encode())
     files = sorted(p for p in out.iterdir() if p.is_file() and p.name != record.RECORD and not p.name.startswith("."))
     record.write_json(out / record.RECORD, described | {"outputs": {p.name: record.file_digest(p) for p in files}})

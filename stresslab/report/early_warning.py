@@ -12,13 +12,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from stresslab.report import early_warning_pictures as pictures
+from stresslab.report.early_warning_actions import actions, holes, triggers
+from stresslab.report.early_warning_words import WINDOWS, told
 from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.phrase import NOTHING, Language, Phrase, phrase_of, same
 from stresslab.report.templates import environment
 
 _HERE = Path(__file__).parent
-_NONE = same("—")
-WINDOWS = {"walk_forward": Phrase("walk-forward", "滚动前推"), "holdout": Phrase("held out to the end", "留出期")}
 #: Measures in the order of the table, with their heads and digits.
 SHOWN = (
     ("auroc", Phrase("AUROC", "AUROC"), 3),
@@ -62,6 +62,9 @@ def backtest_page(record: dict[str, Any], tables: dict[str, pd.DataFrame], *, la
             promotion=_promotion(tables),
             events=_events(tables),
             leads=_leads(record, tables),
+            actions=actions(record, tables),
+            triggers=triggers(tables),
+            holes=holes(tables),
             as_of=_as_of(record),
             indicators=_indicators(tables),
             method=_method(record),
@@ -75,15 +78,6 @@ def backtest_page(record: dict[str, Any], tables: dict[str, pd.DataFrame], *, la
 def _counter() -> Callable[[], int]:
     numbers = count(1)
     return lambda: next(numbers)
-
-
-def told(value: Any, digits: int) -> Phrase:
-    """A number with so many decimals and a true minus; a dash where there is none."""
-    if value is None or not math.isfinite(float(value)):
-        return same("∞") if value is not None and math.isinf(float(value)) else _NONE
-    # Rounded first, so that nothing is told as minus zero.
-    text = f"{round(float(value), digits) + 0.0:,.{digits}f}"
-    return same(text.replace("-", "−"))
 
 
 def _facts(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[tuple[Phrase, Phrase]]:
@@ -107,6 +101,7 @@ def _facts(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[tupl
             ),
         ),
         (Phrase("A missed event day weighs", "漏报权重"), same(f"μ = {s['mu']:g}")),
+        (Phrase("Labels", "标签"), Phrase("real: dated on the history itself", "真实：依据历史本身标定")),
         (Phrase("Specifications tried", "尝试的设定数"), same(record["specifications"])),
     ]
 
@@ -165,6 +160,18 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
                 "That the best model beats volatility alone has p = {p} by White's reality check ({w}).",
                 "最优模型优于仅看波动率的White检验p值为{p}（{w}）。",
             ).fill(p=told(row["reality"], 3), w=WINDOWS[row["window"]])
+        )
+    named = [h for h in tables["holes"].to_dict("records") if not str(h["indicator"]).startswith("candidate:")]
+    touched = [h for h in named if h["in_events"] + h["before_events"] > 0]
+    # The three that matter most; the table has all.
+    for hole in sorted(touched, key=lambda h: (-h["in_events"], -h["before_events"]))[:3]:
+        said.append(
+            Phrase(
+                "{i} is missing from {a} to {b} ({n} evenings, {k} of them inside an event or before one): on them no alarm reads it.",
+                "{i}自{a}至{b}缺失（{n}晚，其中{k}晚处于事件内或事件前），其间任何报警均未用到它。",
+            ).fill(
+                i=Phrase(hole["en"], hole["zh"]), a=hole["from"], b=hole["to"], n=hole["days"], k=hole["in_events"] + hole["before_events"]
+            )
         )
     said.append(
         Phrase(
@@ -405,9 +412,8 @@ def _indicators(tables: dict[str, pd.DataFrame]) -> Table:
         rows.append(
             Row(
                 Phrase(r["en"], r["zh"]),
-                Phrase(r["formula"], r["formula"]),
+                same(f"{r['formula']} ({r['data']})"),
                 (
-                    Cell(same(r["data"])),
                     Cell(same(r["lag"])),
                     Cell(direction),
                     Cell(same(f"{r['days']:,}")),
@@ -418,7 +424,6 @@ def _indicators(tables: dict[str, pd.DataFrame]) -> Table:
             )
         )
     heads = (
-        Phrase("data", "数据"),
         Phrase("known after", "滞后"),
         Phrase("danger", "危险方向"),
         Phrase("days", "日数"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from stresslab.report.early_warning import WINDOWS, findings
+from stresslab.report.early_warning import findings
+from stresslab.report.early_warning_words import WINDOWS
 from stresslab.report.phrase import Language, Phrase
 
 _HEADS = (
@@ -55,6 +56,18 @@ def summary(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: L
             lines.append(f"{model['name'][:16]:16}" + "".join(_cell(own.loc[k], k) for k, _ in _HEADS))
     if "as_of" in record:
         lines += ["", *_as_of(record["as_of"], language)]
+    if "actions" in tables:
+        lines += ["", Phrase("With the action {a} attached, in losses of one event", "附带行动{a}，以一次事件损失计").fill(
+            a=record["action"]["id"]).pick(language)]
+        lines.append(f"{'':16}{'net':>9}{'saved':>9}{'cost':>9}{'relative':>10}{'events':>9}")
+        for row in tables["actions"].to_dict("records"):
+            label = row["model"] if row["window"] == "walk_forward" else f"{row['model']} *"
+            relative = f"{row['relative']:.2f}" if math.isfinite(row["relative"]) else "—"
+            met = f"{row['met']}/{row['events']}"
+            lines.append(f"{label[:16]:16}{row['net']:>9.3f}{row['saved']:>9.3f}{row['cost']:>9.3f}{relative:>10}{met:>9}")
+        for row in tables.get("triggers", pd.DataFrame()).to_dict("records"):
+            lines.append(Phrase("  {m}: alarm on {d}, {r} on day {n}", "  {m}：{d}报警，情景第{n}日触发{r}").fill(
+                m=row["model"], d=row["rose"], r=row["do"], n=row["day"]).pick(language))
     return [*lines, "", *(f"- {f.pick(language)}" for f in findings(record, tables))]
 
 
