@@ -314,6 +314,7 @@ def test_what_is_not_alike_is_told(browser: Any, place: Path, tmp_path: Path) ->
     folders = [place / "quarter-1", earlier(place / "quarter-1", tmp_path / "old"), unlike(place / "quarter-1", tmp_path / "unlike")]
     seen = shot(browser, sl.dashboard(folders, out=tmp_path / "page.html", language="en"))
     page = seen.page
+    assert page.is_visible("#differ")
     assert "Market falls 40%" in seen.text("#differ")
     assert "Baseline" not in seen.text("#differ")
     assert page.evaluate("document.querySelectorAll('#forced .warned').length") == 0
