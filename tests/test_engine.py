@@ -25,7 +25,7 @@ from worlds import hand_world, worlds
 import stresslab as sl
 from stresslab import glossary, kernels
 from stresslab.book import demo_book, read_book, write_book
-from stresslab.engine import Block, pack, run_block, tables, unpack
+from stresslab.engine import Block, investor_cells, pack, run_block, tables, unpack
 from stresslab.kernels import cascade, layout
 from stresslab.market import shipped_market
 from stresslab.resolve import Resolved, resolve
@@ -33,7 +33,7 @@ from stresslab.scenario import read_scenario
 
 ROOT = Path(__file__).parent.parent
 ACCOUNTS, PATHS, SEED = 120, 20, 3
-RUN_TABLES = ("outcomes", "days", "accounts", "instruments", "sectors")
+RUN_TABLES = ("outcomes", "days", "accounts", "investors", "instruments", "sectors")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,7 @@ def test_tables_have_the_schemas_of_the_glossary(crash: Resolved) -> None:
     days, platforms = 60, 3
     rows = {
         "outcomes": PATHS * platforms, "days": PATHS * days * platforms, "accounts": ACCOUNTS,
+        "investors": len(investor_cells(crash)[2]),
         "instruments": days * len(crash.instrument_ids), "sectors": PATHS * len(crash.sector_ids),
     }
     for name, table in made.items():
@@ -201,6 +202,7 @@ def test_tables_have_the_schemas_of_the_glossary(crash: Resolved) -> None:
         assert table.num_rows == rows[name]
         assert set(table.column("scenario").to_pylist()) == {"crash-40"}
         keys = {"outcomes": ["path", "platform_id"], "days": ["path", "platform_id", "day"], "accounts": ["account_id"],
+                "investors": ["platform_id", "investor_type"],
                 "instruments": ["instrument_id", "day"], "sectors": ["path", "sector"]}[name]
         assert not table.select(keys).to_pandas().duplicated().any()
 

@@ -55,6 +55,8 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("rates.law", "volatility", Phrase("Volatility of the short rate, CIR", "短期利率波动率（CIR）"), ""),
     ("rates.law", "curve_years", Phrase("Curve, years", "收益率曲线：年限"), ""),
     ("rates.law", "curve_pct", Phrase("Curve, zero yields", "收益率曲线：零息收益率"), "%"),
+    ("rates.law", "correlation", Phrase("Correlation of short rate and market", "短期利率与市场的相关系数"), ""),
+    ("rates.law", "correlation_error", Phrase("Correlation of short rate and market, standard error", "短期利率与市场相关系数标准误"), ""),
     ("rates.law", "initial_error_pct", Phrase("Short rate at the start, standard error", "初始短期利率标准误"), "%"),
     ("rates.law", "long_run_error_pct", Phrase("Long-run short rate, standard error", "长期短期利率标准误"), "%"),
     ("rates.law", "mean_reversion_error", Phrase("Mean reversion, standard error", "均值回复速度标准误"), ""),
