@@ -86,19 +86,10 @@ def backtest(
     from stresslab.report.early_warning import backtest_page
 
     if demo == bool(histories):
-        raise InputError(
-            [Fault("options", "a backtest needs a history", "give its folders or files, or --demo and none")]
-        )
+        raise InputError([Fault("options", "a backtest needs a history", "give its folders or files, or --demo and none")])
     if events is None and not demo:
-        raise InputError(
-            [
-                Fault(
-                    "options",
-                    "a backtest needs events",
-                    "give --events with a rule ('drawdown >= 20% within 60 days') or a CSV file",
-                )
-            ]
-        )
+        way_out = "give --events with a rule ('drawdown >= 20% within 60 days') or a CSV file"
+        raise InputError([Fault("options", "a backtest needs events", way_out)])
     if out is not None:
         check_folder(Path(out))
     acting = None if action is None else read_action(action)

@@ -226,7 +226,9 @@ print(json.dumps([[[p.tolist(), r.own.view('i4').tolist(), r.leading.view('i8').
 
 
 @compiled_only
-@pytest.mark.parametrize("environment", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}])
+@pytest.mark.parametrize("environment", [
+    {"NUMBA_DISABLE_JIT": "1"}, pytest.param({"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}, marks=pytest.mark.long),
+])
 def test_any_machine_gives_the_same_bits(environment: dict[str, str], tmp_path: Path) -> None:
     """Plain Python, and a processor of 2003 without wide vectors and without fma, give each bit of noise and prices."""
     done = subprocess.run(
