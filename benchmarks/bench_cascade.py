@@ -262,8 +262,8 @@ class Product:
             weigh_today(f.account, f.position, self.cover, self.weight)
         state.lowest[:] = screen.NO_PRICE
         state.lowest[:, : prices.shape[0]] = prices.T
-        digit = np.zeros(8, np.uint64)
-        below_warning_screened(f.account, f.position, self.cover, self.weight, prices, state.lowest, state.lane, digit, found)
+        counted = np.zeros(layout.LANES, np.int32)  # as wide as a cover: comparing and counting are one vector loop
+        below_warning_screened(f.account, f.position, self.cover, self.weight, prices, state.lowest, state.lane, counted, found)
         return found
 
 
@@ -361,43 +361,29 @@ def weigh_today(account: Any, position: Any, cover: F64, weight: Any) -> None:
 
 @loop.compiled
 def below_warning_screened(
-    account: Any, position: Any, cover: F64, weight: Any, prices: I64, lowest: Any, lane: Any, digit: Any, found: I64
+    account: Any, position: Any, cover: F64, weight: Any, prices: I64, lowest: Any, lane: Any, counted: Any, found: I64
 ) -> None:
-    """The same with floats on both sides of the line, and in integers for the accounts and paths in between.
-
-    Paths are counted 64 at once, as numbers whose digit k of all paths is one word (carry-save adders).
-    """
-    found[:] = 0
-    digit[:] = 0
+    """The same with floats on both sides of the line, and in integers for the accounts and paths in between."""
+    found[:], counted[:] = 0, 0
     # Single precision rounds each of up to 8 products and sums by 2^-24: 2^-16 is far more than all of it.
     surely_below, maybe_below = np.float32(1.0 - 2.0**-16), np.float32(1.0 + 2.0**-16)
     for n in range(account.size):
         mine = account[n]
-        if screen.lanes_below(cover[n], mine.first, mine.last, weight, lowest, lane) != 0:
-            sure, maybe = np.uint64(0), np.uint64(0)
-            for path in range(layout.LANES):
-                sure |= np.uint64(lane[path] < surely_below) << np.uint64(path)
-                maybe |= np.uint64(lane[path] < maybe_below) << np.uint64(path)
-            carry, k = sure, 0
-            while carry != 0:
-                both = digit[k] & carry
-                digit[k] ^= carry
-                carry = both
-                k += 1
-            near = maybe & ~sure
-            while near != 0:
-                lowest_bit = near & (~near + np.uint64(1))
-                near ^= lowest_bit
-                path = (np.float64(lowest_bit).view(np.int64) >> 52) - 1_023  # the exponent of a power of two
-                value = mine.cash
-                for row in loop.rows(mine):
-                    value += position[row].shares * prices[path, position[row].instrument]
-                found[path] += 1 if value * 10_000 < mine.warning_bp * mine.debt else 0
-        if n % 255 == 254 or n == account.size - 1:  # before eight digits are too few
-            for k in range(digit.size):
-                for path in range(prices.shape[0]):
-                    found[path] += np.int64((digit[k] >> np.uint64(path)) & np.uint64(1)) << np.int64(k)
-                digit[k] = 0
+        screen.cover_lanes(cover[n], mine.first, mine.last, weight, lowest, lane)
+        unsure = np.int32(0)
+        for path in range(layout.LANES):
+            below = np.int32(lane[path] < surely_below)
+            counted[path] += below
+            unsure |= np.int32(lane[path] < maybe_below) ^ below
+        if unsure != 0:
+            for path in range(prices.shape[0]):
+                if surely_below <= lane[path] < maybe_below:
+                    value = mine.cash
+                    for row in loop.rows(mine):
+                        value += position[row].shares * prices[path, position[row].instrument]
+                    found[path] += 1 if value * 10_000 < mine.warning_bp * mine.debt else 0
+    for path in range(prices.shape[0]):
+        found[path] += counted[path]
 
 
 Tell = Callable[..., None]

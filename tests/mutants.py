@@ -40,7 +40,7 @@ SPARED = {
     "panel.py", "rates.py", "returns.py", "score.py", "special.py", "tails.py",
 }
 JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
-COPIED = ("stresslab", "tests", "scenarios", "pyproject.toml")
+COPIED = ("stresslab", "tests", "scenarios", "notebooks", "docs", "README.md", "pyproject.toml")
 KILLERS = (
     "tests/test_prices.py", "tests/test_liquidity.py", "tests/test_literature.py", "tests/test_rules.py", "tests/test_cascade.py",
     "tests/test_responses.py::test_kernel_equals_the_plain_twin",

@@ -132,8 +132,8 @@ def guess_bounds(fundamental: I64, closed: U8, f: Facts, bound: F32, lowest: F32
 
 
 @kernel
-def lanes_below(cover: float, first: int, last: int, weight: Records, bound: F32, lane: F32) -> np.uint64:
-    """The lanes in which an account's cover at the bounds may be below its warning line, as bits; ``lane`` is scratch."""
+def cover_lanes(cover: float, first: int, last: int, weight: Records, bound: F32, lane: F32) -> None:
+    """An account's cover at the bounds of each lane, as a share of its warning line, in ``lane``."""
     for k in range(LANES):
         lane[k] = cover
     for row in range(np.uint64(first), np.uint64(last)):
@@ -141,6 +141,12 @@ def lanes_below(cover: float, first: int, last: int, weight: Records, bound: F32
         i = weight[row].instrument
         for k in range(LANES):
             lane[k] += share * bound[i, k]
+
+
+@kernel
+def lanes_below(cover: float, first: int, last: int, weight: Records, bound: F32, lane: F32) -> np.uint64:
+    """The lanes in which an account's cover at the bounds may be below its warning line, as bits; ``lane`` is scratch."""
+    cover_lanes(cover, first, last, weight, bound, lane)
     found = np.uint64(0)
     for k in range(LANES):
         found |= np.uint64(lane[k] < SAFE_COVER) << np.uint64(k)
