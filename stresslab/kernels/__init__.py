@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core import cgutils, types
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -39,12 +39,33 @@ def _use_own_cache() -> None:
 _use_own_cache()
 
 
+class _Place(UserProvidedCacheLocator):  # type: ignore[misc]
+    """Where compiled kernels lie: the digest of the sources says all, so another installation of the same sources finds them too."""
+
+    def __init__(self, function: Any, file: str) -> None:
+        super().__init__(function, file)
+        self._cache_path = str(Path(numba.config.CACHE_DIR) / "kernels")
+
+    def get_source_stamp(self) -> str:
+        return sources_digest()
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> Any:
+        return super().from_function(function, file) if Path(file).parent == Path(__file__).parent else None
+
+
+class _CompiledKernel(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_Place, *CompileResultCacheImpl._locator_classes)
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
     """Numba's disk cache, but what it finds is looked at.
 
     Numba numbers the files of a function's types without a lock: two processes that compile at once may write two of them under one
     number, and a third then runs code made for other types, whose numbers are wrong. Here it compiles again.
     """
+
+    _impl_class = _CompiledKernel
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         found = super()._load_overload(sig, target_context)
