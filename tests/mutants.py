@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = Path("stresslab/kernels")
 #: What draws paths and weighs them has laws of its own that tests hold to published words and moments; a layout has no rules.
 SPARED = {
-    "__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "lanes.py", "laws.py", "layout.py", "noise.py", "normals.py",
-    "panel.py", "rates.py", "returns.py", "score.py", "special.py", "tails.py",
+    "__init__.py", "crash.py", "draws.py", "factors.py", "guided.py", "joint.py", "lanes.py", "laws.py", "layout.py", "noise.py", "normals.py",
+    "panel.py", "rates.py", "returns.py", "score.py", "scramble.py", "special.py", "tails.py",
 }
 JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
 COPIED = ("stresslab", "tests", "scenarios", "notebooks", "docs", "README.md", "pyproject.toml")
@@ -47,11 +47,12 @@ KILLERS = (
     "tests/test_responses.py::test_an_independent_bookkeeper_balances_every_path",
     "tests/test_parts.py::test_a_cut_world_equals_the_plain_twin",
 )
-#: What a mutant that survived as plain Python meets next, compiled: every test that runs paths, and those of single kernels.
+#: What a mutant that survived as plain Python meets next, compiled: every test that runs paths, those that the first
+#: stages do not know first.
 COMPILED_KILLERS = (
-    "tests/test_cascade.py", "tests/test_responses.py", "tests/test_withdrawals.py", "tests/test_repricing.py",
-    "tests/test_short_rate.py", "tests/test_parts.py", "tests/test_contagion.py", "tests/test_rules.py", "tests/test_noise.py",
-    "tests/test_replay.py", "tests/test_hand.py",
+    "tests/test_repricing.py", "tests/test_short_rate.py", "tests/test_withdrawals.py", "tests/test_replay.py",
+    "tests/test_hand.py", "tests/test_contagion.py", "tests/test_noise.py", "tests/test_rules.py", "tests/test_parts.py",
+    "tests/test_responses.py", "tests/test_cascade.py",
 )
 #: Bytes that the tests of a mutant may take.
 MEMORY_MOST = 6 * 2**30
