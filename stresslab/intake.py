@@ -17,6 +17,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,19 @@ def content(path: Path, most: int | None = None) -> bytes:
 def written(path: Path) -> bytes:
     """The bytes of a file that people write, of at most :data:`WRITTEN_MOST`; raises ``OSError``."""
     return content(path, WRITTEN_MOST)
+
+
+def decimal(value: object) -> Decimal:
+    """The exact decimal that a file gives as a number or a string; raises ``ValueError``."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise ValueError("must be a decimal number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("must be a decimal number") from None
+    if not number.is_finite():
+        raise ValueError("must be a finite number")
+    return number
 
 
 def toml(data: bytes, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:

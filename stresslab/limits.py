@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -44,21 +44,9 @@ FEE_KINDS = ("leverage_increases_90d", "turnover_90d")
 _WAY_OUT = "start from stresslab/limits.toml, which shows every key"
 
 
-def _decimal(value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        raise ValueError("must be a decimal number")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError("must be a decimal number") from None
-    if not number.is_finite():
-        raise ValueError("must be a finite number")
-    return number
-
-
-Number = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=1_000_000)]
-Percent = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=100)]
-Lever = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=1, le=100)]
+Number = Annotated[Decimal, BeforeValidator(intake.decimal), Field(ge=0, le=1_000_000)]
+Percent = Annotated[Decimal, BeforeValidator(intake.decimal), Field(ge=0, le=100)]
+Lever = Annotated[Decimal, BeforeValidator(intake.decimal), Field(ge=1, le=100)]
 Text = Annotated[StrictStr, Field(min_length=1)]
 Days = Annotated[StrictInt, Field(ge=0, le=36_500)]
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import stresslab
-from stresslab import checking, cli, verbs
+from stresslab import checking, verbs
 from stresslab.book import demo_book, read_book
 from stresslab.faults import InputError
 
@@ -27,20 +27,6 @@ VERBS = ("demo", "init", "check", "terms", "run", "rate", "compare", "replay")
 #: What takes long to import, and is needed by no help.
 HEAVY = ("numba", "numpy", "pandas", "pyarrow", "scipy", "dask", "distributed", "matplotlib", "arch", "rich", "jinja2", "duckdb")
 PROGRAM = [sys.executable, "-c", "from stresslab.cli import main; main()"]
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Calls the command line; gives exit code, stdout and stderr."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stresslab", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import io
 import json
 import re
 import shutil
-import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -25,7 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stresslab import cli, verbs
+from stresslab import verbs
 from stresslab.faults import InputError
 from stresslab.glossary import schema
 from stresslab.record import file_digest, write_json, write_table
@@ -794,31 +793,19 @@ def test_check_digits(scheme, identifier, sound):
 # --- the command line ---------------------------------------------------------------------------
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stresslab", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
-
-
-def test_the_command_line_writes_and_checks(place, tmp_path, told):
-    code, out, err = told("submit", place / "small", "--out", tmp_path / "x.xbr")
+def test_the_command_line_writes_and_checks(place, tmp_path, said):
+    code, out, err = said("submit", place / "small", "--out", tmp_path / "x.xbr")
     assert (code, err) == (0, "")
     assert "a draft: nobody attested it" in out
-    code, out, _ = told("submit", "--check", tmp_path / "x.xbr", "--without-arelle", "--lang", "zh")
+    code, out, _ = said("submit", "--check", tmp_path / "x.xbr", "--without-arelle", "--lang", "zh")
     assert code == 0
     assert "警告 S-10" in out
     assert "未经Arelle校验" in out
     (tmp_path / "bad.xbr").write_bytes(broken_package(place, "rate above one"))
-    code, out, err = told("submit", "--check", tmp_path / "bad.xbr", "--without-arelle")
+    code, out, err = said("submit", "--check", tmp_path / "bad.xbr", "--without-arelle")
     assert (code, err) == (1, "")
     assert "error S-27: reports/figures.csv row 5, ForcedSaleRate = '1.35000000'" in out
-    code, out, _ = told("submit", "--check", tmp_path / "bad.xbr", "--without-arelle", "--json")
+    code, out, _ = said("submit", "--check", tmp_path / "bad.xbr", "--without-arelle", "--json")
     assert (code, json.loads(out)["findings"][0]["row"]) == (1, 5)
 
 
@@ -832,8 +819,8 @@ def test_the_command_line_writes_and_checks(place, tmp_path, told):
         ("run", "--out", "x.xbr", "--form", "other"),
     ],
 )
-def test_what_cannot_be_done_is_said(words, told):
-    code, out, err = told("submit", *words)
+def test_what_cannot_be_done_is_said(words, said):
+    code, out, err = said("submit", *words)
     assert (code, out) == (2, "")
     assert err
 

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,20 +33,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(place: Path, tmp_path: Path) -> Path:
     """A copy of the run, to be spoilt."""
     return Path(shutil.copytree(place / "run", tmp_path / "run"))
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    from stresslab import cli
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stresslab", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 def spoil(run: Path, table: str, column: str, row: int, change: Callable[[Any], Any]) -> tuple[Any, Any]:

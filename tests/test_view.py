@@ -7,7 +7,6 @@ import io
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +36,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = json.loads((folder / "other" / "record.json").read_text(encoding="utf-8"))
     record.write_json(folder / "other" / "record.json", told | {"seed": 2})
     return folder
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    from stresslab import cli
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stresslab", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
 
 
 # --- what is asked ------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of the run; it is made.
 Paths = Annotated[int, typer.Option("--paths", help="Number of paths of each scenario.")]
 Workers = Annotated[int, typer.Option("--workers", help="Start so many local processes; 0: threads of this process.")]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of a running Dask scheduler, e.g. tcp://host:8786.")]
+Parts = Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no talk.")]
 InLanguage = Annotated[Language, typer.Option("--lang", help="Language of the summary.")]

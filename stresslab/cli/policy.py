@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from stresslab.cli.options import PAPER, RUN_FAILED, AsJson, InLanguage, Language, Paths, Quiet, Scheduler, Workers, app
+from stresslab.cli.options import (
+    PAPER,
+    RUN_FAILED,
+    AsJson,
+    InLanguage,
+    Language,
+    Parts,
+    Paths,
+    Quiet,
+    Scheduler,
+    Workers,
+    app,
+)
 from stresslab.terminal import progress_bar, results, terminal
 
 
@@ -29,7 +41,7 @@ def policy(
     evaluations: Annotated[int, typer.Option("--evaluations", min=1, help="Searches of the first lever, where there are several.")] = 40,
     workers: Workers = 0,
     scheduler: Scheduler = None,
-    parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
+    parts: Parts = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
     lang: InLanguage = Language.EN,

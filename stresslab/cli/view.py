@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from stresslab.cli.options import ANSWER_IS_NO, PAPER, AsJson, InLanguage, Language, Quiet, Scheduler, Workers, app
+from stresslab.cli.options import (
+    ANSWER_IS_NO,
+    PAPER,
+    AsJson,
+    InLanguage,
+    Language,
+    Parts,
+    Quiet,
+    Scheduler,
+    Workers,
+    app,
+)
 from stresslab.terminal import progress_bar, results, terminal
 
 
@@ -112,7 +123,7 @@ def verify(
     market: Annotated[Path | None, typer.Option("--market", help="The market file, if it is not where the run had it.")] = None,
     workers: Workers = 0,
     scheduler: Scheduler = None,
-    parts: Annotated[int, typer.Option("--parts", help="Cut the book by accounts into so many parts; changes no result.")] = 0,
+    parts: Parts = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
     lang: InLanguage = Language.EN,

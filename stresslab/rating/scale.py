@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -34,20 +34,7 @@ from stresslab.rating.indicators import BOOK, PATH, Json, Source, source_of
 SHIPPED = Path(__file__).parent.parent / "rating_scale.toml"
 
 
-def _decimal(value: object) -> Decimal:
-    """The exact decimal that a scale file gives as a number or a string."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        raise ValueError("must be a decimal number")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError("must be a decimal number") from None
-    if not number.is_finite():
-        raise ValueError("must be a finite number")
-    return number
-
-
-Number = Annotated[Decimal, BeforeValidator(_decimal)]
+Number = Annotated[Decimal, BeforeValidator(intake.decimal)]
 Percent = Annotated[Number, Field(ge=0, le=100)]
 Text = Annotated[StrictStr, Field(min_length=1)]
 
@@ -230,7 +217,7 @@ def _tables(raw: object, key: str) -> list[Json]:
 def _number(value: object) -> Decimal | None:
     """The decimal, or nothing where the value is not one (which is a fault of its own)."""
     try:
-        return _decimal(value)
+        return intake.decimal(value)
     except ValueError:
         return None
 
