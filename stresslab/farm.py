@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -37,6 +38,9 @@ Done = Callable[[Task, Block], None]
 BLOCK_PATHS = 25
 #: A process is thought to have so many bytes at least, whatever the machine says; one that has less can say so with ``memory``.
 LEAST = 2**30
+
+#: Seconds after which the scheduler is asked again who is there, and how often before an error is no lost worker.
+NEWS, PATIENCE = 2.0, 60
 
 #: What a person at work may want to know; the command line shows it unless it is told to be quiet.
 SAID = logging.getLogger("stresslab")
@@ -88,20 +92,36 @@ def run_tasks(
         found = choose(resolved, Crew(1, os.cpu_count() or 1, memory or max(_memory(), LEAST)), parts)
         say(found, "in this process")
         if found.parts:
-            _run_parts(resolved, seed, tasks, done, found, None, [])
+            _run_parts_here(resolved, seed, tasks, done, found)
         else:
             _run_threads(resolved, seed, tasks, done)
         return
     with _cluster(workers, scheduler) as client:
-        found = choose(resolved, _crew(client, scheduler, memory), parts)
         for s in sorted({t[0] for t in tasks}):
             mine = [t for t in tasks if t[0] == s]
             with _placed(client, resolved[s], share) as held:
-                say(found, _how(held))
-                if found.parts:
-                    _run_parts(resolved, seed, mine, done, found, client, [held])
-                else:
+                found = _cut_for(client, scheduler, resolved, memory, parts, held, say)
+                if not found.parts:
                     _run_distributed(client, held, seed, mine, done)
+                    continue
+                while mine:
+                    try:
+                        ask = _actors(client, held, edges(resolved[s], found.parts), seed, found.group)
+                        while mine:
+                            done(mine[0], run_block_in_parts(ask, resolved[s], mine[0][1], mine[0][2], found.group))
+                            del mine[0]
+                    except WorkerLost:  # what it held is cut anew for those that are left, and its block begins again
+                        found = _cut_for(client, scheduler, resolved, memory, parts, held, say)
+
+
+def _cut_for(
+    client: Any, scheduler: str | None, resolved: Sequence[Resolved], memory: int | None, parts: int, held: Any,
+    say: Callable[[Cut, str], None],
+) -> Cut:
+    """How the work is cut for the workers that there are, and say so."""
+    found = choose(resolved, _crew(client, scheduler, memory), parts)
+    say(found, _how(held))
+    return found
 
 
 def _how(held: Any) -> str:
@@ -351,17 +371,11 @@ def _asked(function: Callable[..., Any], held: Any, *item: Any) -> Any:
     return function(_there(held), *item)
 
 
-def _run_parts(
-    resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, found: Cut, client: Any, held: Sequence[Any]
-) -> None:
+def _run_parts_here(resolved: Sequence[Resolved], seed: int, tasks: Sequence[Task], done: Done, found: Cut) -> None:
     """Scenario by scenario, since the parts of one scenario stay where they are for all its blocks."""
-    for s in sorted({t[0] for t in tasks}):
-        with ExitStack() as stack:
-            if client is not None:
-                ask = _actors(client, held[0], edges(resolved[s], found.parts), seed, found.group)
-            else:
-                pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
-                ask = _threads(pool, cut(resolved[s], found.parts), seed, found.group)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for s in sorted({t[0] for t in tasks}):
+            ask = _threads(pool, cut(resolved[s], found.parts), seed, found.group)
             for task in tasks:
                 if task[0] == s:
                     done(task, run_block_in_parts(ask, resolved[s], task[1], task[2], found.group))
@@ -383,16 +397,51 @@ class HeldPart(Part):
         super().__init__(piece(_there(held), first, last), seed, group)
 
 
+class WorkerLost(Exception):
+    """A worker that held a part is gone."""
+
+
 def _actors(client: Any, held: Any, at: Sequence[tuple[int, int]], seed: int, group: int) -> Ask:
-    names = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    """Parts on the workers in turn; asking them raises :class:`WorkerLost` once one of the workers is gone."""
+    names = _workers(client)
     made = [
         client.submit(HeldPart, held, first, last, seed, group, actor=True, workers=[names[k % len(names)]], pure=False)
         for k, (first, last) in enumerate(at)
     ]
-    parts = [future.result() for future in made]
+    parts = [_actor(client, future, names[k % len(names)]) for k, future in enumerate(made)]
 
     def ask(name: str, *given: Any) -> list[Any]:
         waiting = [getattr(actor, name)(*given) for actor in parts]
-        return [answer.result() for answer in waiting]
+        try:
+            return [answer.result() for answer in waiting]
+        except OSError:
+            if _gone(client, names):
+                raise WorkerLost from None
+            raise
 
     return ask
+
+
+def _workers(client: Any) -> list[str]:
+    return sorted(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _actor(client: Any, future: Any, name: str) -> Any:
+    """The part that a worker makes; a worker that is gone would be waited for for ever."""
+    from distributed import TimeoutError as StillWorking
+
+    while True:
+        try:
+            return future.result(timeout=NEWS)
+        except StillWorking:
+            if name not in _workers(client):
+                raise WorkerLost from None
+
+
+def _gone(client: Any, names: Sequence[str]) -> bool:
+    """Whether one of the workers is gone, once the scheduler knows it too."""
+    for _ in range(PATIENCE):
+        if not set(names) <= set(_workers(client)):
+            return True
+        time.sleep(NEWS)
+    return False

@@ -141,6 +141,24 @@ def test_workers_that_join_and_are_killed_change_no_byte(book: sl.Book, tmp_path
 
 
 @pytest.mark.long
+def test_a_killed_worker_that_held_a_part_changes_no_byte(book: sl.Book, tmp_path: Path, cluster: Callable[..., Cluster]) -> None:
+    held = cluster(3)
+    await_workers(held.address, 3)
+    told: list[str] = []
+    seen: list[int] = []
+
+    def progress(done: int, total: int) -> None:
+        seen.append(done)
+        if done in (2, 8):
+            held.workers[done // 8].send_signal(signal.SIGKILL)
+
+    run = start(book, tmp_path / "run", scheduler=held.address, parts=3, progress=progress, say=told.append)
+    assert [w.wait(10) for w in held.workers[:2]] == [-signal.SIGKILL] * 2
+    assert seen == list(range(13))
+    assert files_of(run) == files_of(start(book, tmp_path / "threads"))
+
+
+@pytest.mark.long
 def test_a_book_that_workers_cannot_open_is_sent(book: sl.Book, tmp_path: Path, crash: Resolved, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(farm, "can_open", _never)
     told: list[str] = []
