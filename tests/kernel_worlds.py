@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
+import pytest
 
 from stresslab import repricing
 from stresslab.kernels import cascade, layout, liquidity, loans, requests, responses, screen
 
+compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes as plain Python, without the JIT")
 IMPACTS = {"none": 0, "sqrt": 1, "linear": 2, "exponential": 3, "almgren": 4}
 ORDERS = ("pro_rata", "most_liquid", "largest", "most_volatile", "highest_loss")
 World = dict[str, Any]
@@ -226,7 +229,6 @@ def _plan(world: World) -> layout.Plan:
 def state_of(world: World, facts: layout.Facts, fundamental: Any, closed: Any) -> layout.State:
     """A state that is ready for one path."""
     state = ready(world, facts, layout.new_state(facts))
-    screen.list_all(state)
     screen.guess_bounds(fundamental, closed, facts, state.bound, state.lowest, 0)
     return state
 
@@ -238,6 +240,19 @@ def run_kernel(world: World) -> dict[str, Any]:
     state, story = state_of(world, facts, fundamental, closed), layout.new_story(facts)
     cascade.run_path(world["path"], world["seed"], fundamental, factor, closed, facts, state, story)
     return told(world, facts, state, story)
+
+
+def run_in_turn(*weathers: World) -> list[dict[str, Any]]:
+    """Paths of worlds that differ in their weather alone, one after the other in one state; what the kernel tells of each."""
+    facts = facts_of(weathers[0])
+    state, story, found = layout.new_state(facts), layout.new_story(facts), []
+    for world in weathers:
+        fundamental, factor, closed = paths_of(world)
+        ready(world, facts, state)
+        screen.guess_bounds(fundamental, closed, facts, state.bound, state.lowest, 0)
+        cascade.run_path(world["path"], world["seed"], fundamental, factor, closed, facts, state, story)
+        found.append(told(world, facts, state, story))
+    return found
 
 
 def told(world: World, facts: layout.Facts, state: layout.State, story: layout.Story) -> dict[str, Any]:

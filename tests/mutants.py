@@ -43,8 +43,14 @@ JUSTIFIED = ROOT / "tests" / "mutants_justified.toml"
 COPIED = ("stresslab", "tests", "scenarios", "notebooks", "docs", "README.md", "pyproject.toml")
 KILLERS = (
     "tests/test_prices.py", "tests/test_liquidity.py", "tests/test_literature.py", "tests/test_rules.py", "tests/test_cascade.py",
-    "tests/test_responses.py::test_kernel_equals_the_plain_twin",
-    "tests/test_responses.py::test_an_independent_bookkeeper_balances_every_path",
+    "tests/test_responses.py", "tests/test_withdrawals.py",
+    "tests/test_replay.py::test_every_day_with_a_debt_is_told",
+    "tests/test_replay.py::test_events_explain_every_account_to_the_last_li",
+    "tests/test_replay.py::test_what_an_account_has_after_each_event_follows_from_the_event",
+    "tests/test_replay.py::test_recording_changes_nothing",
+    "tests/test_replay.py::test_an_event_says_what_is_of_its_kind",
+    "tests/test_replay.py::test_days_of_an_account_are_its_marks",
+    "tests/test_replay.py::test_the_world_worked_by_hand",
     "tests/test_parts.py::test_a_cut_world_equals_the_plain_twin",
 )
 #: What a mutant that survived as plain Python meets next, compiled: every test that runs paths, those that the first

@@ -19,7 +19,7 @@ from worlds import plain_account, plain_instrument, plain_world
 
 from stresslab.book import Book
 from stresslab.engine import run_block
-from stresslab.kernels import cascade, kernel, layout, noise, returns, screen
+from stresslab.kernels import cascade, kernel, layout, noise, returns
 from stresslab.market import Market
 from stresslab.market.files import MarketFactor
 from stresslab.resolve import Resolved, resolve
@@ -58,7 +58,6 @@ def losses(r: Resolved, paths: int) -> I64:
     days = r.facts.terms.calendar.size
     loss, fundamental = np.zeros(paths, np.int64), np.zeros((days, 1), np.int64)
     state = layout.new_state(r.facts)
-    screen.list_all(state)
     levels, room = returns.new_levels(r.market), noise.new_noise(days - 1, r.market.sector_sd.size, 1)
     loop(loss, fundamental, levels, room, np.zeros(1, np.int64), r.facts, state, r.market, 1)
     return loss

@@ -34,7 +34,6 @@ class Fixed(parts.Part):
         self.before = [np.zeros(0, np.int64)]
         self.worst, self.active, self.day, self.paths = [1.0], [False], 1, range(world["path"], world["path"] + 1)
         bound = np.zeros((1, facts.instrument.size, layout.LANES), np.float32)
-        screen.list_all(self.states[0])
         screen.guess_bounds(fundamental, closed, facts, bound[0], self.states[0].lowest, 0)
         self.runner = _Given(facts, world["seed"], fundamental[None], factor[None] * 100, closed[None], bound)  # type: ignore[assignment]
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from kernel_worlds import facts_of, paths_of, state_of, told
 from rich.cells import cell_len
 from rich.console import Console
-from worlds import hand_world, worlds
+from worlds import hand_world, planned_worlds, worlds
 
 import stresslab as sl
 from stresslab import engine, inputs, ledger, record, retrace, verbs
@@ -165,6 +165,32 @@ def test_recording_changes_nothing(world: World) -> None:
         assert short.log.tobytes() == whole.log[:room].tobytes()
     for n in range(len(world["accounts"])):
         assert daily(world, n).bytes == silent.bytes
+
+
+OF_ACCOUNTS = (
+    kinds.MARK, kinds.INTEREST, kinds.CALL, kinds.ANSWER, kinds.LAPSE, kinds.OVERDUE, kinds.RECALL, kinds.REPAY_CASH, kinds.ORDER,
+    kinds.FILL, kinds.COST, kinds.REPAY, kinds.WRITE_OFF, kinds.COMPENSATED,
+)
+OF_INSTRUMENTS = (kinds.ORDER, kinds.FILL, kinds.COST, kinds.REPAY, kinds.LOCKED, kinds.CLOSED, kinds.PRICE, kinds.RATIONED)
+OF_THE_MARKET = (kinds.LOCKED, kinds.CLOSED, kinds.PRICE, kinds.RATIONED, kinds.BREAKER)
+IN_ROUNDS = (kinds.REPAY_CASH, kinds.ORDER, kinds.FILL, kinds.COST, kinds.REPAY, kinds.PRICE, kinds.RATIONED, kinds.RESPONSE)
+WITH_SHARES = (kinds.ORDER, kinds.FILL)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@given(planned_worlds())
+def test_an_event_says_what_is_of_its_kind(world: World) -> None:
+    """Its round, its account, its instrument and its shares where its kind has them, and nothing where it has not."""
+    log = Small(world).log
+    kind = log["kind"]
+    assert ((log["account"] >= 0) == np.isin(kind, OF_ACCOUNTS)).all()
+    assert ((log["instrument"] >= 0) == np.isin(kind, OF_INSTRUMENTS)).all()
+    assert ((log["platform"] >= 0) == ~np.isin(kind, OF_THE_MARKET)).all()
+    open_end = kind == kinds.BREAKER  # before the first round, or in one
+    assert ((log["round"] > 0) == np.isin(kind, IN_ROUNDS))[~open_end].all()
+    assert (log["shares"] > 0)[np.isin(kind, WITH_SHARES)].all()
+    assert (log["shares"] == 0)[~np.isin(kind, (*WITH_SHARES, kinds.PRICE, kinds.RATIONED))].all()
+    assert (np.diff(log["day"].astype(int)) >= 0).all()
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import bookkeeper
-import numba
 import numpy as np
 import pandas as pd
 import plain
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kernel_worlds import run_kernel
+from kernel_worlds import compiled_only, run_kernel
 from pydantic import ValidationError
 from worlds import plain_account, plain_instrument, plain_world, planned_worlds
 
@@ -28,7 +27,6 @@ from stresslab.resolve import resolve
 from stresslab.responses import plan_of, put, put_ppb
 from stresslab.scenario import Scenario, read_scenario
 
-compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes as plain Python, without the JIT")
 World = dict[str, Any]
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
@@ -121,6 +119,13 @@ def test_lines_are_raised_on_the_day_after_the_fall() -> None:
     assert [day[0]["sold_li"] > 0 for day in told["days"]] == [False, False, True, False]
 
 
+def test_a_pause_lasts_its_days_and_no_longer() -> None:
+    """(M-148) Below the line from day 2 on, when sales rest for two days: the first sale is on day 4."""
+    pause = rule("day", 2, "pause_sales", 2)
+    told = both(planned(one_loan([10_000, 9_000, 9_000, 9_000, 9_000]), rules=(pause,)))
+    assert [day[0]["sold_li"] > 0 for day in told["days"]] == [False, False, False, True, False]
+
+
 @pytest.mark.parametrize(("first", "then", "line"), [("cap", "raise", 15_100), ("raise", "cap", 15_000)])
 def test_rules_of_one_day_act_in_their_order(first: str, then: str, line: int) -> None:
     """(M-147) A cap of 3 is a line of 150%: raised by a point after it, it is 151%; before it, 140% becomes 141%, below the cap."""
@@ -161,6 +166,23 @@ def test_a_hedge_that_the_cash_cannot_bear_is_smaller_and_one_that_loses_too_muc
     lender = both(planned(one_loan([10_000] * 3, [10_000, 20_000, 5_000], cash=960_000, claims=1_000_000), rules=(sold,)))["platforms"][0]
     assert lender["hedge_gain_li"] == -8_000_000
     assert (lender["cash_end_li"], lender["hedge_end_li"], lender["hedge_owed_li"]) == (0, 0, 8_000_000 - 960_000)
+
+
+def test_hedges_that_stand_at_the_end_are_worth_their_margin_and_what_they_would_pay() -> None:
+    """(M-29) Futures of 388 units keep 12% of their notional; 95% puts on 350 units are 500 bp in the money."""
+    sold = rule("day", 2, "hedge_futures", 5_000, margin_bp=1_200)
+    world = planned(one_loan([10_000] * 3, [9_000, 9_000, 8_900], cash=1_000_000), rules=(sold,))
+    assert both(world)["platforms"][0]["hedge_end_li"] == -(-(3_500_000 // 9_000) * 9_000 * 1_200 // 10_000)
+    bought = rule("day", 1, "hedge_put", 5_000, strike_bp=9_500, price_ppb=1, for_days=9)
+    world = planned(one_loan([10_000] * 2, [10_000, 9_000], cash=500_000), rules=(bought,))
+    assert both(world)["platforms"][0]["hedge_end_li"] == 350 * 500
+
+
+def test_the_root_is_rounded_down() -> None:
+    for root in (0, 1, 2, 3, 65_535, 46_340_951, 2**31 - 1):
+        assert responses.root(root * root) == root
+        assert responses.root(root * root + 2 * root) == root
+        assert responses.root(max(0, root * root - 1)) == max(0, root - 1)
 
 
 def test_a_put_pays_below_its_strike() -> None:

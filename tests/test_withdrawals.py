@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plain
 import pytest
-from kernel_worlds import run_kernel
+from kernel_worlds import compiled_only, run_kernel
 from worlds import plain_account, plain_instrument, plain_world
 
 from stresslab.book import demo_book
@@ -111,6 +111,7 @@ def moments(groups: int, days: int, base: float, feed: float, decay: float) -> t
     return count, square
 
 
+@compiled_only
 def test_the_wave_in_small_steps_is_the_hawkes_process_of_the_textbook() -> None:
     """(M-135) E N(5) = 5.3383382081 in continuous time; sixty-four steps a unit of time come within half a percent of it."""
     n, groups, steps = ALPHA / BETA, 100, 64
@@ -125,6 +126,7 @@ def test_the_wave_in_small_steps_is_the_hawkes_process_of_the_textbook() -> None
     assert abs(found.var(ddof=1) / spread - 1) < ERRORS * math.sqrt((kurtosis - 1) / found.size)
 
 
+@compiled_only
 def test_counts_of_a_long_run_spread_as_branching_says() -> None:
     """(M-135) Var N(T) / T → λ̄ / (1 − n)² = 13.5; a Poisson process of the same mean would spread by 1.5."""
     groups, days, n, decay = 100, 400, 2 / 3, 0.5
@@ -138,6 +140,7 @@ def test_counts_of_a_long_run_spread_as_branching_says() -> None:
     assert abs(total.var(ddof=1) / spread - 1) < ERRORS * math.sqrt((kurtosis - 1) / total.size)
 
 
+@compiled_only
 @pytest.mark.parametrize("branching", [0.3, 0.6])
 def test_one_request_brings_on_as_many_as_its_branching_ratio_says(branching: float) -> None:
     """(M-132) Without a base the requests that a first one brings on are n / (1 − n) on average, whoever makes them."""
@@ -157,6 +160,7 @@ def test_who_asked_for_all_he_has_asks_no_more() -> None:
 # --- drawn clients (M-130) ------------------------------------------------------------------------
 
 
+@compiled_only
 def test_every_group_is_drawn_as_often_as_the_others_and_the_share_is_met_exactly() -> None:
     alone, paths, drawn = Alone(10, 1, requests.Wave(), random_bp=2_500, amount=1_000), 4_000, np.zeros(10)
     for path in range(paths):
@@ -169,6 +173,7 @@ def test_every_group_is_drawn_as_often_as_the_others_and_the_share_is_met_exactl
     assert abs(drawn / paths - 0.25).max() > 0
 
 
+@compiled_only
 @pytest.mark.parametrize("who", ["top_clients", "pro_rata"])
 def test_a_gate_that_never_shuts_changes_nothing(small: Any, who: str) -> None:
     """Requests day by day give what :func:`redemption_due` knows before the run: two ways to the same figures."""
@@ -181,6 +186,7 @@ def test_a_gate_that_never_shuts_changes_nothing(small: Any, who: str) -> None:
             assert (getattr(mine[1], part)[name] == values).all(), name
 
 
+@compiled_only
 def test_clients_are_drawn_anew_on_each_path_and_ask_for_the_same_in_all(small: Any) -> None:
     _, told = blocks(small, scenario("baseline", redemption=plan(who="random")), 6)
     segregated, due = told.outcomes["redemption_segregated_li"], told.outcomes["redemption_due_li"]
@@ -340,6 +346,7 @@ def test_foreign_money_leaves_by_its_own_rule_once_the_market_fell() -> None:
 # --- the loop, and what a user writes -------------------------------------------------------------
 
 
+@compiled_only
 def test_news_of_a_crash_set_the_wave_off(small: Any) -> None:
     """Without a base nobody asks in a calm market; a loss of own funds in a crash makes clients ask, and they bring on others."""
     step = {"own_funds_lost_pct": 1, "jump_pct": 5}
@@ -351,6 +358,7 @@ def test_news_of_a_crash_set_the_wave_off(small: Any) -> None:
     assert told["crash-40"]["wave_asked_li"].any()
 
 
+@compiled_only
 def test_a_run_without_new_keys_asks_as_before(small: Any) -> None:
     said = scenario("redemption-30")
     assert not moves(said)

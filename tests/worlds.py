@@ -564,6 +564,19 @@ def up_to(world: World, day: int) -> World:
     }
 
 
+def slower(world: World, times: int) -> World:
+    """Return the world with each of its days lived so many times: what holds on day t there holds on days (t - 1) x times + 1 and on."""
+    last = (len(world["fundamental"]) - 1) * times
+    at = [0, *(1 + (day - 1) // times for day in range(1, last + 1))]
+
+    def spread(rows: list[Any]) -> list[Any]:
+        return [rows[day] for day in at]
+
+    lenders = [{**p, "due": spread(p["due"]), "due_segregated": spread(p["due_segregated"])} for p in world["platforms"]]
+    tables = {name: spread(world[name]) for name in ("fundamental", "factor_bp", "limit_bp", "closed", "shift_bp")}
+    return {**world, **tables, "platforms": lenders}
+
+
 def plain_terms() -> dict[str, Any]:
     """Return terms under which nothing happens but what a test asks for."""
     return {

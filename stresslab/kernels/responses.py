@@ -106,7 +106,7 @@ def fires(day: int, factor_bp: I64, rule: Record, fact: Record, lender: Record, 
         liquid = min(lender.cash + lender.in_transit + lender.pool, 6 * lender.claims)
         return bool(lender.claims > 0 and liquid * BP < value * lender.claims)
     if rule.when == MAINTENANCE:
-        if day == 1 or lender.loans == 0 or lender.collateral // 100 >= lender.loans:
+        if day == 1 or lender.collateral // 100 >= lender.loans:  # without loans too
             return False
         estimate = lender.collateral * (BP / lender.loans)
         return bool(divided(estimate, lender.collateral, BP, lender.loans)[0] < value)
@@ -312,8 +312,6 @@ def raise_lines(p: int, f: Facts, s: State) -> None:
             fact.liquidation_bp = min(LINE_MOST, np.int64(fact.liquidation_bp) + lender.raise_bp)
             fact.restore_bp = min(LINE_MOST, np.int64(fact.restore_bp) + lender.raise_bp)
             s.guard[j].safe = LOOK
-            if s.account[j].moved == 1:
-                s.mover[s.account[j].mover].liquidation_bp = fact.liquidation_bp
 
 
 @kernel

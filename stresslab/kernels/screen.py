@@ -177,12 +177,3 @@ def lanes_of(n: int, f: Facts, s: State) -> np.uint64:
 def on_path(paths: U64, at: int, lane: int) -> bool:
     """Whether a listed account may be touched by the path in a lane."""
     return bool((paths[at] >> np.uint64(lane)) & np.uint64(1))
-
-
-@kernel
-def list_all(s: State) -> None:
-    """List every account for every path: for a single path, listing would not pay."""
-    s.counts[LISTED] = s.listed.size
-    for n in range(s.listed.size):
-        s.listed[n] = n
-        s.paths[n] = ALL_LANES
