@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kernel_worlds import facts_of, hold_kernel, paths_of, ready, run_in_turn, run_kernel, state_of
 from worlds import hand_world, plain_account, plain_instrument, plain_world, slower, up_to, worlds
 
-from stresslab.kernels import accounts, cascade, layout
+from stresslab.kernels import accounts, cascade, layout, screen
+from stresslab.kernels.draws import fill_uniforms
 
 World = dict[str, Any]
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
@@ -158,6 +159,21 @@ def test_who_answers_and_when_to_the_word() -> None:
     assert int(now["call_amount"]) == 800_000
     accounts.call(3, 0, 0, 0, fact, now, o, terms._replace(grace_days=0))
     assert int(now["answer_day"]) == 0
+
+
+def test_the_screen_adds_up_any_number_of_positions() -> None:
+    """In the order of the positions, in single precision, for accounts of none to eleven of them."""
+    some = np.zeros(7 * layout.LANES)
+    fill_uniforms(some, 1, 0, 0, 0)
+    bound = (1 + some).astype(np.float32).reshape(7, layout.LANES)
+    weight = layout.records(layout.WEIGHT, 20)
+    weight["instrument"], weight["share"] = np.arange(20) * 5 % 7, some[:20]
+    for count in range(12):
+        expected, lane = np.full(layout.LANES, np.float32(0.25)), np.zeros(layout.LANES, np.float32)
+        for row in range(3, 3 + count):
+            expected = expected + weight["share"][row] * bound[weight["instrument"][row]]
+        screen.cover_lanes(np.float32(0.25), 3, 3 + count, weight, bound, lane)
+        assert lane.tobytes() == expected.tobytes(), count
 
 
 def test_the_first_carry_is_zero() -> None:

@@ -181,8 +181,9 @@ WITH_SHARES = (kinds.ORDER, kinds.FILL)
 @given(planned_worlds())
 def test_an_event_says_what_is_of_its_kind(world: World) -> None:
     """Its round, its account, its instrument and its shares where its kind has them, and nothing where it has not."""
-    log = Small(world).log
-    kind = log["kind"]
+    path = Small(world)
+    log, kind = path.log, path.log["kind"]
+    assert np.isin(kind, (kinds.LOCKED, kinds.CLOSED)).sum() == path.story.tape["locked"][1:].sum()
     assert ((log["account"] >= 0) == np.isin(kind, OF_ACCOUNTS)).all()
     assert ((log["instrument"] >= 0) == np.isin(kind, OF_INSTRUMENTS)).all()
     assert ((log["platform"] >= 0) == ~np.isin(kind, OF_THE_MARKET)).all()
