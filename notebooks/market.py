@@ -125,9 +125,10 @@ pd.DataFrame({
 # The crash binds the factor on day 20 with equality. Before it, each path is drawn from its law given the fall: under Gaussian steps a
 # Brownian bridge, elsewhere the law's own way down: jumps fall at once, GARCH and Heston fall through days of high variance (M-60).
 #
-# Given the jumps or the states, a day is Gaussian, and the draw is exact. Where the variance moves by itself, one of 16 candidates (GARCH)
-# or 32 (Heston) is drawn by its weight. Weights that are far apart leave few candidates that count: the **effective part**, (Σ w)² / Σ w² over their number,
-# stands above each fan as the mean of its paths, and beside it as the least. All this holds given the fall; nothing here is a probability.
+# Given the jumps or the states, a day is Gaussian, and the draw is exact. Where the variance moves by itself, one of 16 candidates
+# (GARCH) or 32 (Heston) is drawn by its weight. Weights that are far apart leave few candidates that count: the **effective part**,
+# (Σ w)² / Σ w² over their number, stands above each fan as the mean of its paths, and beside it as the least. All this holds given the
+# fall; nothing here is a probability.
 
 # %%
 DEPTHS, BENT = (20, 40, 60), ("gbm", "jump", "regime", "heston", "garch")
