@@ -14,8 +14,9 @@
 # # The market under every figure 每个数字背后的市场
 #
 # A market is measured on a history, its factor follows one of several laws, and a crash is the law *given that it happens*.
-# This notebook calibrates the S&P 500 of 1999 to 2018, draws every law, and conditions them on falls of 20, 40 and 60%. Where the
-# A-share index of 2015 is at hand, it is calibrated as well. Formula numbers (M-…) are those of `docs/method.md`.
+# This notebook calibrates the S&P 500 of 1999 to 2018, draws all eight laws, conditions those that can be on falls of 20, 40 and 60%,
+# says how many candidates each conditioned path rests on, and ends with a calibration for the summer of 2015. Formula numbers (M-…) are
+# those of `docs/method.md`.
 
 # %%
 import tempfile
@@ -26,10 +27,14 @@ import numpy as np
 import pandas as pd
 
 import stresslab as sl
+from stresslab.faults import InputError
 from stresslab.market import shipped_index
 
 FOLDER = Path(tempfile.mkdtemp())
-DAYS, PATHS = 60, 200
+HERE = Path(__file__).parent if "__file__" in globals() else Path.cwd()
+ROOT = HERE if (HERE / "pyproject.toml").is_file() else HERE.parent
+DAYS, PATHS = 60, 120
+BLUE, RED, GREY = "#2f6ea5", "#c2452d", "#8a8f98"
 
 # %% [markdown]
 # ## A calibrated market 校准
@@ -51,22 +56,25 @@ print((FOLDER / "market" / "market.toml").read_text(encoding="utf-8")[:1500])
 # ## Paths of every law 各模型的路径
 #
 # The same book meets each law. Only the factor is looked at here: `days` of a run holds it for every path and day, in parts per million of
-# its start. All scenarios meet the same weather (M-5), so the panels differ by their laws alone.
+# its start. All scenarios meet the same weather (M-5), so the first six panels differ by their laws alone (M-8, M-55 to M-59). The last
+# two have no law of their own: a replay goes the way of Shanghai in 2015 through its four public points and is free after them (M-62),
+# and without noise the factor moves only as its crash says, here straight down to −40% and flat from there (M-10).
 
 # %%
 book = sl.demo_book(12)
-MODELS = ("gbm", "jump", "heston", "garch", "regime", "bootstrap")
+LAWS = ("gbm", "jump", "heston", "garch", "regime", "bootstrap")
 names = {
-    "deterministic": "no noise", "gbm": "Gaussian", "jump": "jumps (Merton)", "heston": "stochastic variance (Heston)",
-    "garch": "GJR-GARCH, Student-t", "regime": "calm and wild states", "bootstrap": "days drawn from history, in blocks",
+    "gbm": "Gaussian", "jump": "jumps (Merton)", "heston": "stochastic variance (Heston)", "garch": "GJR-GARCH, Student-t",
+    "regime": "calm and wild states", "bootstrap": "days of history, in blocks", "replay": "the course of 2015",
+    "deterministic": "no noise",
 }
 
 
-def scenario(base: str, model: str, **changes: object) -> sl.Scenario:
+def scenario(base: str, model: str, name: str | None = None, **changes: object) -> sl.Scenario:
     """Return a shipped scenario under another law of the factor."""
     found = sl.read_scenario(base)
     block = found.market.model_copy(update={"model": model, **changes})
-    return found.model_copy(update={"id": f"{base}-{model}"[:64], "days": DAYS, "market": block})
+    return found.model_copy(update={"id": name or f"{base}-{model}", "days": DAYS, "market": block})
 
 
 def factor(run: sl.Run, name: str) -> np.ndarray:
@@ -77,21 +85,34 @@ def factor(run: sl.Run, name: str) -> np.ndarray:
     return np.hstack([np.full((len(levels), 1), 100.0), levels])
 
 
-free = sl.run(book, [scenario("baseline", m) for m in MODELS], paths=PATHS, seed=1, out=FOLDER / "free", market=market)
+def fan(panel: plt.Axes, levels: np.ndarray, color: str, title: str) -> None:
+    """Draw forty paths, and the band that holds 90% of all."""
+    panel.plot(levels[:40].T, color=color, alpha=0.3, linewidth=0.8)
+    panel.fill_between(range(levels.shape[1]), *np.quantile(levels, [0.05, 0.95], axis=0), color=color, alpha=0.2, linewidth=0)
+    panel.set_title(title, fontsize=9)
+
+
+straight = sl.read_scenario("crash-40").market.crash.model_copy(update={"shape": "ramp", "after": "flat"})
+free = sl.run(book, [
+    *(scenario("baseline", m, m) for m in LAWS),
+    scenario("replay-2015", "gbm", "replay"), scenario("crash-40", "deterministic", "deterministic", crash=straight),
+], paths=PATHS, seed=1, out=FOLDER / "free", market=market)
 
 # %%
-figure, panels = plt.subplots(2, 3, figsize=(13, 6.5), sharex=True, sharey=True)
-for panel, model in zip(panels.flat, MODELS, strict=True):
-    levels = factor(free, f"baseline-{model}")
-    panel.plot(levels[:40].T, color="#2f6ea5", alpha=0.35, linewidth=0.8)
-    panel.fill_between(range(DAYS + 1), *np.quantile(levels, [0.05, 0.95], axis=0), color="#a9c9e3", alpha=0.5)
-    panel.set_title(f"{model}: {names[model]}", fontsize=10)
+levels = {m: factor(free, m) for m in names}
+figure, panels = plt.subplots(2, 4, figsize=(14, 6.5), sharex=True, sharey=True)
+for panel, model in zip(panels.flat, names, strict=True):
+    fan(panel, levels[model], BLUE if model in LAWS else GREY, f"{model}: {names[model]}")
 figure.supxlabel("trading day")
 figure.supylabel("factor, % of its start")
 figure.tight_layout()
+points = np.array(sl.read_scenario("replay-2015").market.path.level_pct)
+assert np.allclose(levels["replay"][:, : points.size], points, atol=1e-4)  # every path, until the points end
+assert (levels["deterministic"] == levels["deterministic"][0]).all()
+assert levels["deterministic"][0, 20] == levels["deterministic"][0, -1] == 60.0
 
 # %%
-moves = {m: np.diff(np.log(factor(free, f"baseline-{m}")), axis=1) for m in MODELS}
+moves = {m: np.diff(np.log(levels[m]), axis=1) for m in LAWS}
 pd.DataFrame({
     m: {"volatility, % a year": 100 * r.std() * 252**0.5, "kurtosis": float((r**4).mean() / (r**2).mean() ** 2),
         "worst day, %": 100 * np.expm1(r.min()), "5% of paths end below, %": np.quantile(100 * np.exp(r.sum(axis=1)), 0.05)}
@@ -103,24 +124,46 @@ pd.DataFrame({
 #
 # The crash binds the factor on day 20 with equality. Before it, each path is drawn from its law given the fall: under Gaussian steps a
 # Brownian bridge, elsewhere the law's own way down: jumps fall at once, GARCH and Heston fall through days of high variance (M-60).
+#
+# Given the jumps or the states, a day is Gaussian, and the draw is exact. Where the variance moves by itself, one of 16 candidates
+# (GARCH) or 32 (Heston) is drawn by its weight. Weights that are far apart leave few candidates that count: the **effective part**,
+# (Σ w)² / Σ w² over their number, stands above each fan as the mean of its paths, and beside it as the least. All this holds given the
+# fall; nothing here is a probability.
 
 # %%
-DEPTHS = (20, 40, 60)
-falls = [scenario(f"crash-{d}", m) for d in DEPTHS for m in ("gbm", "jump", "garch", "regime")]
+DEPTHS, BENT = (20, 40, 60), ("gbm", "jump", "regime", "heston", "garch")
+falls = [scenario(f"crash-{d}", m) for d in DEPTHS for m in BENT]
 crashes = sl.run(book, falls, paths=PATHS, seed=1, out=FOLDER / "crashes", market=market)
+parts = crashes.outcomes.groupby("scenario")["candidates_effective_ppm"].agg(["mean", "min"]) / 10_000
 
 # %%
-figure, panels = plt.subplots(3, 4, figsize=(14, 9), sharex=True, sharey="row")
+figure, panels = plt.subplots(3, 5, figsize=(15, 9), sharex=True, sharey="row")
 for row, depth in zip(panels, DEPTHS, strict=True):
-    for panel, model in zip(row, ("gbm", "jump", "garch", "regime"), strict=True):
-        levels = factor(crashes, f"crash-{depth}-{model}")
-        assert np.allclose(levels[:, 20], 100 - depth, atol=0.001)  # with equality, on every path
-        panel.plot(levels[:40].T, color="#c2452d", alpha=0.3, linewidth=0.8)
-        panel.fill_between(range(DAYS + 1), *np.quantile(levels, [0.05, 0.95], axis=0), color="#f0c75e", alpha=0.35)
-        panel.set_title(f"−{depth}%, {model}", fontsize=10)
+    for panel, model in zip(row, BENT, strict=True):
+        name = f"crash-{depth}-{model}"
+        fallen = factor(crashes, name)
+        assert np.allclose(fallen[:, 20], 100 - depth, atol=0.001)  # with equality, on every path
+        mean, least = parts.loc[name]
+        fan(panel, fallen, RED, f"−{depth}%, {model}: " + ("exact" if np.isnan(mean) else f"{mean:.0f}% effective, least {least:.0f}%"))
 figure.supxlabel("trading day")
 figure.supylabel("factor, % of its start")
 figure.tight_layout()
+guided = parts.index.str.endswith(("heston", "garch"))
+assert parts[~guided].isna().all(axis=None)  # nothing to weigh: exact
+drawn_of = np.where(parts.index[guided].str.endswith("garch"), 16, 32)
+print("effective candidates of a path\n", parts[guided].mul(drawn_of / 100, axis=0).assign(of=drawn_of).round(1).to_string())
+
+# %% [markdown]
+# Days of a history add up to few numbers, hardly ever to a given one: a bridge of the bootstrap is refused, and the refusal says
+# what to ask for instead.
+
+# %%
+try:
+    sl.run(book, [scenario("crash-40", "bootstrap")], paths=4, seed=1, out=FOLDER / "refused", market=market)
+except InputError as refused:
+    print(refused)
+else:
+    raise AssertionError("a bridge of the bootstrap was drawn")
 
 # %% [markdown]
 # Three events are called "a fall of 40%": standing there on a day, never having been lower, and being that far below the peak. Their paths
@@ -135,33 +178,57 @@ three = [
 kinds = sl.run(book, three, paths=PATHS, seed=1, out=FOLDER / "kinds", market=market)
 figure, panels = plt.subplots(1, 3, figsize=(13, 3.6), sharey=True)
 for panel, kind in zip(panels, ("terminal", "minimum", "drawdown"), strict=True):
-    levels = factor(kinds, kind)
-    panel.plot(levels[:60].T, color="#8a4f8f", alpha=0.3, linewidth=0.8)
+    fallen = factor(kinds, kind)
+    panel.plot(fallen[:60].T, color="#8a4f8f", alpha=0.3, linewidth=0.8)
     panel.set_title(kind, fontsize=10)
     if kind == "minimum":
-        assert (levels >= 60 - 0.001).all()
+        assert (fallen >= 60 - 0.001).all()
     if kind == "drawdown":
-        peak = np.maximum.accumulate(levels[:, :21], axis=1)[:, -1]
-        assert np.allclose(levels[:, 20] / peak, 0.6, atol=0.0001)
+        peak = np.maximum.accumulate(fallen[:, :21], axis=1)[:, -1]
+        assert np.allclose(fallen[:, 20] / peak, 0.6, atol=0.0001)
 figure.tight_layout()
 
 # %% [markdown]
 # ## The spring of 2015 二〇一五年
 #
-# Where the daily CSI 300 is at hand beside the repository, the market of the two years before June 2015 is calibrated from it, and then
-# asked how likely the summer was under each law; elsewhere this part is left out.
+# Where the daily CSI 300 is at hand beside the repository, the market of the two years before 12 June 2015 is calibrated from it.
+# Elsewhere the same cells read a file of the same form that a run has drawn, so that what is measured can be held against what was put in.
 
 # %%
-HERE = next((p for p in (Path("../shared"), Path("../../shared"), Path("../../../shared")) if (p / "data").is_dir()), None)
-if HERE is None:
-    print("the history of 2015 is not at hand")
+DATA = ROOT.parent / "shared" / "data" / "cn_index_daily"
+REAL = DATA.is_dir()
+if REAL:
+    spring_history = DATA
 else:
-    china = sl.calibrate(HERE / "data" / "cn_index_daily", index="000300.SH", first="2013-06-03", last="2015-06-12", out=FOLDER / "china")
-    spring = sl.read_market(FOLDER / "china" / "market.toml")
-    print(f"CSI 300: {spring.market.volatility_pct:.1f} ± {spring.market.volatility_error_pct:.1f}% a year")
-    book.tables["instruments"]["volatility_pct"] *= 1.3  # the synthetic funds are calmer than this index allows
-    summer = sl.run(book, [scenario("baseline", m) for m in ("gbm", "garch", "regime", "bootstrap")], paths=400, seed=1,
-                    out=FOLDER / "summer", market=spring)
-    lows = {m: factor(summer, f"baseline-{m}")[:, :19].min(axis=1) for m in ("gbm", "garch", "regime", "bootstrap")}
-    # From 12 June to 8 July, in 18 trading days, the index fell by 31.3%.
-    print({m: f"{100 * (low <= 100 - 31.3).mean():.2f}% of paths fall so far" for m, low in lows.items()})
+    spring_history = FOLDER / "drawn"
+    spring_history.mkdir()
+    drawn = sl.run(book, [scenario("baseline", "garch", "drawn").model_copy(update={"days": 496})], paths=1, seed=7,
+                   out=FOLDER / "drawn-run", market=market)
+    days = pd.bdate_range(end="2015-06-12", periods=497)
+    pd.DataFrame({"date": days.strftime("%Y-%m-%d"), "index_id": "000300.SH", "close": 25 * factor(drawn, "drawn")[0]}).to_csv(
+        spring_history / "index.csv", index=False)
+sl.calibrate(spring_history, index="000300.SH", first="2013-06-03", last="2015-06-12", out=FOLDER / "spring")
+spring = sl.read_market(FOLDER / "spring" / "market.toml")
+print("the CSI 300:" if REAL else f"a drawn history, not the CSI 300, of a law with {market.market.volatility_pct:.1f}% a year:",
+      f"{spring.market.volatility_pct:.1f} ± {spring.market.volatility_error_pct:.1f}% a year")
+
+# %% [markdown]
+# What each law that was measured then allows for the summer, in grey, and what Shanghai did from 12 June on, in red: four public
+# points, 32% lower after 17 trading days. A law that has only seen a calm spring gives such a fall hardly any of its paths: that is why
+# a stress test asks for what happens *given* the fall.
+
+# %%
+book.tables["instruments"]["volatility_pct"] *= 1.3  # the synthetic funds are calmer than this index allows
+measured = [m for m in LAWS if m == "gbm" or getattr(spring.market, m) is not None]
+summer = sl.run(book, [scenario("baseline", m, m) for m in measured], paths=300, seed=1, out=FOLDER / "summer", market=spring)
+figure, panels = plt.subplots(1, len(measured), figsize=(14, 3.6), sharey=True)
+lows = {}
+for panel, model in zip(panels, measured, strict=True):
+    allowed = factor(summer, model)
+    fan(panel, allowed, GREY, model)
+    panel.plot(points, color=RED, linewidth=1.8)
+    lows[model] = {"% of 300 paths 32% lower by day 17": 100 * (allowed[:, :18].min(axis=1) <= points[17]).mean(),
+                   "lowest of all paths, %": allowed[:, :18].min()}
+figure.supxlabel("trading day")
+figure.tight_layout()
+pd.DataFrame(lows).T.round(2)

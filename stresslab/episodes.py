@@ -31,6 +31,8 @@ FED = {
                                                                                                             "(Level)",
     "short": "3-month Treasury rate", "long": "10-year Treasury yield", "bbb": "BBB corporate yield",
 }
+#: What its tables of history and of its mildest scenario are called, and what every column of an international table is named after.
+ACTUAL, BASELINE, ABROAD = "actual", "baseline", "bilateral dollar exchange rate"
 
 
 def episode_scenario(
@@ -166,28 +168,43 @@ class FedTable:
     values: dict[str, tuple[float, ...]]
 
 
-def read_fed(path: Path) -> list[FedTable]:
-    """The domestic scenarios in a file or a folder of files as published; raises :class:`InputError` with every fault.
+def read_fed(*places: Path) -> list[FedTable]:
+    """The domestic tables in files and folders of files as published; raises :class:`InputError` with every fault.
 
-    Empty where no file has the columns of such a table.
+    Empty where no file is such a table. International tables beside them are left alone; by themselves they are refused, since
+    they hold no equities. Of the table of history the last quarter alone is read.
     """
-    files = [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
+    files = [f for place in places for f in ([place] if place.is_file() else sorted(place.glob("*.csv")) if place.is_dir() else [])]
     faults: list[Fault] = []
-    found = [table for file in files if (table := _fed_table(file, faults)) is not None]
+    found, abroad = [], []
+    for file in files:
+        rows = _rows(file)
+        if rows and set(FED.values()) <= set(rows[0]):
+            found.append(_fed_table(file, rows, faults))
+        elif rows and {FED["name"], FED["date"]} <= set(rows[0]) and any(ABROAD in (column or "") for column in rows[0]):
+            abroad.append(file.name)
+    if not found:
+        rule = "is an international table of the Federal Reserve: it holds growth, inflation and exchange rates, no equities"
+        faults += [Fault(name, rule, "only the domestic tables become scenarios: give 3A, and 2A or 1A beside it") for name in abroad]
     if faults:
         raise InputError(faults)
     return found
 
 
-def _fed_table(file: Path, faults: list[Fault]) -> FedTable | None:
+def _rows(file: Path) -> list[dict[str, str]]:
     try:
-        rows = list(csv.DictReader(io.StringIO(intake.content(file).decode("utf-8-sig"))))
+        return list(csv.DictReader(io.StringIO(intake.content(file).decode("utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error):
-        return None  # whoever reads it next says why
-    if not rows or not set(FED.values()) <= set(rows[0]):
-        return None
+        return []  # whoever reads it next says why
+
+
+def _fed_table(file: Path, rows: list[dict[str, str]], faults: list[Fault]) -> FedTable:
+    name = (rows[0][FED["name"]] or "").strip()
+    numbered = list(enumerate(rows, start=2))
+    if name.lower() == ACTUAL:
+        numbered = numbered[-1:]
     values: dict[str, list[float]] = {key: [] for key in FED if key not in ("name", "date")}
-    for number, row in enumerate(rows, start=2):
+    for number, row in numbered:
         for key, column in values.items():
             try:
                 column.append(float(row[FED[key]]))
@@ -196,27 +213,67 @@ def _fed_table(file: Path, faults: list[Fault]) -> FedTable | None:
                 column.append(math.nan)
             if key in ("equity", "vix") and column[-1] <= 0:
                 faults.append(Fault(file.name, "must be positive", "take the file as published", number, FED[key], str(row[FED[key]])))
-    dates = tuple((r[FED["date"]] or "").strip() for r in rows)
-    return FedTable(file.name, (rows[0][FED["name"]] or "").strip(), dates, {k: tuple(v) for k, v in values.items()})
+    dates = tuple((r[FED["date"]] or "").strip() for _, r in numbered)
+    return FedTable(file.name, name, dates, {k: tuple(v) for k, v in values.items()})
+
+
+def history_only(options: dict[str, Any]) -> None:
+    """Refuse options that say something of a history, where a published table tells the path itself."""
+    rule = "is said of a history; a published table tells its path itself"
+    faults = [Fault("options", rule, "leave it out", None, key, str(value)) for key, value in options.items() if value is not None]
+    if faults:
+        raise InputError(faults)
+
+
+def _begun(chosen: FedTable, tables: list[FedTable]) -> tuple[FedTable, str] | None:
+    """The table whose first quarter stands for the state before a scenario, in words; None where only its own first quarter is there."""
+    first = chosen.quarters[0]
+    for table in tables:
+        if table is chosen or table.name.lower() != ACTUAL:
+            continue
+        if _next_quarter(table.quarters[0]) != first:
+            rule = f"ends with {table.quarters[0]}, the scenario of {chosen.file} begins with {first}"
+            raise InputError([Fault(table.file, rule, "take the historical table of the same year")])
+        return table, f"day 0 is the end of {table.quarters[0]} by the historical table"
+    for table in tables:
+        if table is chosen or BASELINE not in table.name.lower():
+            continue
+        if table.quarters[0] != first:
+            rule = f"begins with {table.quarters[0]}, the scenario of {chosen.file} with {first}"
+            raise InputError([Fault(table.file, rule, "take the baseline of the same year")])
+        return table, "the first quarter of the baseline's table stands for the state before"
+    return None
+
+
+def _next_quarter(quarter: str) -> str:
+    year, _, number = quarter.partition(" Q")
+    if not (year.isdecimal() and number in ("1", "2", "3", "4")):
+        return ""
+    return f"{int(year) + 1} Q1" if number == "4" else f"{year} Q{int(number) + 1}"
 
 
 def fed_scenario(tables: list[FedTable], market: Market, *, days: int | None = None, name: str | None = None) -> dict[str, Any]:
     """The scenario of the most adverse of some tables, as its file says it.
 
-    Day 0 is the state before the first quarter, for which the first quarter of the baseline stands where that is there;
-    quarter q ends on trading day 63 q, and between quarters the equity index moves on a straight line in its log. The
-    volatility multiplier is the mean VIX of the run over the market's volatility. Rates move by the change of the 3-month
-    rate and of the spread of BBB bonds over the 10-year rate, in straight lines. What the table does not tell stays as in
-    the baseline scenario.
+    Day 0 is the state before the first quarter: the last quarter of the historical table, else the first of the baseline's, in which
+    nothing happens yet. A table alone begins at the end of its first quarter, whose fall it does not tell: its purpose says so.
+    Quarter q ends on trading day 63 q, and between quarters the equity index moves on a straight line in its log. The volatility
+    multiplier is the mean VIX of the run over the market's volatility. Rates move by the change of the 3-month rate and of the
+    spread of BBB bonds over the 10-year rate, in straight lines. What the table does not tell stays as in the baseline scenario.
     """
-    chosen = min(tables, key=lambda t: min(t.values["equity"]))
-    calm = next((t for t in tables if t is not chosen and "baseline" in t.name.lower()), None)
-    start = {key: (calm or chosen).values[key][0] for key in chosen.values}
-    skip = 0 if calm is not None else 1
+    told_of = [t for t in tables if t.name.lower() != ACTUAL]
+    if not told_of:
+        rule = "is a table of history and tells no scenario"
+        raise InputError([Fault(t.file, rule, "put the table of a scenario beside it, such as 3A") for t in tables])
+    chosen = min(told_of, key=lambda t: min(t.values["equity"]))
+    before = _begun(chosen, tables)
+    state, begun = before or (chosen, f"day 0 is the end of {chosen.quarters[0]}, what happened in that quarter is left out")
+    start = {key: values[0] for key, values in state.values.items()}
+    skip = 0 if before else 1
     quarters = min(len(chosen.quarters) - skip, DAYS_MOST // QUARTER)
     most = quarters * QUARTER
     if quarters < 1:
-        raise InputError([Fault(chosen.file, "has no quarter after its start", "put the baseline's table beside it")])
+        raise InputError([Fault(chosen.file, "has no quarter after its start", "put the baseline's or the historical table beside it")])
     if days is not None and not 1 <= days <= most:
         raise InputError([Fault("options", f"must be from 1 to {most}, the days that the table tells", "correct it", None, "days",
             str(days))])
@@ -230,22 +287,27 @@ def fed_scenario(tables: list[FedTable], market: Market, *, days: int | None = N
     vix = float(np.interp(day[1:], at, told["vix"]).mean())
     multiplier = round(vix / market.market.volatility_pct, 4) if market.market.volatility_pct > 0 else 1.0
     where = f"{chosen.file}, {chosen.quarters[skip]} to {chosen.quarters[skip + quarters - 1]}, a publication of the Federal Reserve Board"
-    begun = "the first quarter of the baseline's table stands for the state before" if calm else f"day 0 is the end of {chosen.quarters[0]}"
     fall = 100.0 * (1.0 - math.exp(float(moves.min())))
     path = {
         "level_pct": levels(moves), "after": "free", "index": FED["equity"],
         "source": f"{where}; {begun}; quarter ends on every {QUARTER}rd trading day, straight lines in the log between them",
     }
+    called, said, said_zh = chosen.name, f"equities fall {fall:.1f}%", f"股市下跌{fall:.1f}%"
+    if before is None:
+        first = chosen.quarters[0]
+        called += f" without {first}"
+        said += (f" after the end of {first}. INCOMPLETE: what they fell in {first} itself is missing, since the table begins at its end; "
+                 f"put the baseline's (2A) or the historical table (1A) of the same year beside it")
+        said_zh += f"（自{first}末起）。不完整：表格自该季末开始，缺少该季度自身的跌幅；请一并给出同年的基准表（2A）或历史表（1A）"
     made = _scenario(
-        name or "fed-" + "-".join(chosen.name.lower().split()), f"Federal Reserve: {chosen.name}", f"美联储情景：{chosen.name}",
-        f"{chosen.name} of the Federal Reserve's stress test: equities fall {fall:.1f}%", f"美联储压力测试情景：股市下跌{fall:.1f}%",
-        length, path, True)
+        name or "fed-" + "-".join(called.lower().split()), f"Federal Reserve: {called}", f"美联储情景：{called}",
+        f"{chosen.name} of the Federal Reserve's stress test: {said}", f"美联储压力测试情景：{said_zh}", length, path, True)
     made["market"] = {
         "volatility_multiplier": min(max(multiplier, 0.01), 10.0),
         "source": f"mean {FED['vix']} of the run, {vix:.1f}, over the market's volatility of {market.market.volatility_pct:g}% a year",
     } | made["market"]
-    told_of = f"{where}; change of the {FED['short']} and of the {FED['bbb']} over the {FED['long']}, straight lines between quarters"
-    made["rates"] = {"source": told_of, "path": {"shift_pct": shift, "source": told_of}}
+    moved = f"{where}; change of the {FED['short']} and of the {FED['bbb']} over the {FED['long']}, straight lines between quarters"
+    made["rates"] = {"source": moved, "path": {"shift_pct": shift, "source": moved}}
     return made
 
 

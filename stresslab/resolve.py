@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from stresslab.book.life import rates_on_debt
 from stresslab.drivers import loadings, market_terms, sector_names
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
-from stresslab.kernels import cascade, layout, liquidity, prices, rates, returns
+from stresslab.kernels import cascade, laws, layout, liquidity, prices, rates, returns
 from stresslab.kernels.closures import Suspensions
 from stresslab.market.files import Market
 from stresslab.market.rules import BoardRule, board_rule, free_days, selling_cost_bp
@@ -75,6 +76,18 @@ class _Loans(NamedTuple):
     restore: I64
     rate: I64
     premium: I64  # the part of the rate that a sector's margin adds
+
+
+def sampled(resolved: Sequence[Resolved], sampling: str) -> list[Resolved]:
+    """The same scenarios with their way to draw paths; raises :class:`InputError` for a law that Sobol points cannot spread (M-299)."""
+    faults = [
+        Fault(f"scenario {one.scenario}", "picks days of a history, which Sobol points spread no better than chance (M-299)",
+              "give --sampling plain or antithetic, or choose another model", None, "market.model", "bootstrap")
+        for one in resolved if sampling == Sampling.SOBOL and one.market.law.model == laws.LAW_BOOTSTRAP
+    ]
+    if faults:
+        raise InputError(faults)
+    return [replace(one, sampling=str(sampling)) for one in resolved]
 
 
 def calendar(days: int) -> I64:

@@ -36,7 +36,7 @@ from stresslab.limits import read_limits
 from stresslab.market import Market, read_market, shipped_market, write_market
 from stresslab.pool import LookThrough, Rules, read_rules
 from stresslab.pool import look_through as through
-from stresslab.resolve import Resolved, line_available, resolve
+from stresslab.resolve import Resolved, line_available, resolve, sampled
 from stresslab.sampling import Sampling, sampling_faults
 from stresslab.scenario import Scenario
 from stresslab.scenario import resolved as resolved_scenario
@@ -160,7 +160,7 @@ def _run(
     # What is said of a number that is no number of paths at all is enough.
     wrong += [] if any(f.column == "paths" for f in wrong) else sampling_faults(sampling, paths)
     given = read_inputs(book, scenarios, market, scale, limits, wrong, request, in_parts=True)
-    resolved = [replace(r, sampling=str(sampling)) for r in given.resolved]
+    resolved = sampled(given.resolved, sampling)
     plan = plan_of(given, paths, seed) | {"sampling": str(sampling)}
     if request is not None:
         plan["tail"] = request.plan()
@@ -510,8 +510,10 @@ def episode(
     if out.suffix != ".toml":
         raise InputError([Fault("options", "must be the name of a TOML file", "write it as my-episode.toml", None, "out", str(out))])
     places = [Path(h) for h in histories if isinstance(h, Path | str)]
-    published = [table for place in places for table in episodes.read_fed(place)]
+    published = episodes.read_fed(*places)
     if published:
+        episodes.history_only({"from": first, "to": last, "index": index, "depth": depth, "impact-share": impact_share or None,
+                               "after": None if after == "free" else after})
         held = market if isinstance(market, Market) else shipped_market() if market is None else read_market(market)
         written = episodes.fed_scenario(published, held, days=days, name=name)
     else:

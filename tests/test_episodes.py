@@ -160,12 +160,83 @@ def test_the_adverse_table_becomes_a_path(fed: Path) -> None:
     assert not any(math.copysign(1, x) < 0 and x == 0 for x in shift)
 
 
-def test_a_table_alone_begins_at_its_first_quarter(tmp_path: Path) -> None:
+def test_a_table_alone_begins_at_its_first_quarter_and_says_so_aloud(tmp_path: Path) -> None:
+    """From 600 to 500 it is 17%, from 1000 it would be 50%: nobody may take the first for the scenario."""
     made = fed_scenario(read_fed(fed_file(tmp_path, DIRE, [(600, 60, 2, 2, 6), (500, 40, 0, 1, 6)])), shipped_market())
     assert made["days"] == 63
     assert made["market"]["path"]["level_pct"][-1] == pytest.approx(100 * 500 / 600, abs=1e-6)
+    assert "equities fall 16.7% after the end of 2025 Q1. INCOMPLETE" in made["purpose"]
+    assert "baseline's (2A) or the historical table (1A)" in made["purpose"]
+    assert "不完整" in made["purpose_zh"]
+    assert made["title"].endswith("without 2025 Q1")
+    assert made["id"].endswith("without-2025-q1")
+    assert "left out" in made["market"]["path"]["source"]
+    read(tmp_path, made)
     with pytest.raises(InputError, match="no quarter after"):
         fed_scenario(read_fed(fed_file(tmp_path, DIRE, [(600, 60, 2, 2, 6)])), shipped_market())
+
+
+def test_the_command_line_says_what_is_missing(fed: Path, tmp_path: Path, said: Any) -> None:
+    code, out, _ = said("episode", fed / f"{DIRE}.csv", "--out", tmp_path / "alone.toml")
+    assert code == 0
+    assert "INCOMPLETE: what they fell in 2025 Q1 itself is missing" in out.splitlines()[-1]
+    assert "INCOMPLETE" not in said("episode", fed, "--out", tmp_path / "both.toml")[1]
+
+
+def test_a_table_with_its_start_is_complete(fed: Path) -> None:
+    made = fed_scenario(read_fed(fed), shipped_market())
+    assert made["purpose"] == f"{DIRE} of the Federal Reserve's stress test: equities fall 50.0%"
+    assert "without" not in made["title"] + made["id"]
+
+
+def test_the_historical_table_tells_the_state_before(fed: Path) -> None:
+    """Its last quarter is day 0, before the baseline's first; older quarters, lower ones too, are not looked at."""
+    history = fed_file(fed, "Actual", [(100, 90, 9, 9, 9), (1250, 16, 4.2, 4.5, 6)])
+    history.write_text(history.read_text().replace("2025 Q1,100,90", "2024 Q3,,").replace("2025 Q2", "2024 Q4"), encoding="utf-8")
+    made = fed_scenario(read_fed(fed), shipped_market())
+    assert made["market"]["path"]["level_pct"][126] == pytest.approx(100 * 500 / 1250, abs=1e-6)
+    assert "2024 Q4 by the historical table" in made["market"]["path"]["source"]
+    shift = made["rates"]["path"]["shift_pct"]
+    assert shift[63] == pytest.approx(6 - (4.2 + 6 - 4.5), abs=1e-9)
+    # The table of the scenario and that of history are enough.
+    alone = fed_scenario(read_fed(fed / f"{DIRE}.csv", history), shipped_market())
+    assert alone["market"]["path"] == made["market"]["path"]
+    with pytest.raises(InputError, match="tells no scenario"):
+        fed_scenario(read_fed(history), shipped_market())
+
+
+@pytest.mark.parametrize("quarter", ["2024 Q3", "2025 Q4", "last year"])
+def test_history_of_another_year_is_refused(fed: Path, quarter: str) -> None:
+    history = fed_file(fed, "Actual", [(1250, 16, 4.2, 4.5, 6)])
+    history.write_text(history.read_text().replace("2025 Q1", quarter), encoding="utf-8")
+    with pytest.raises(InputError, match=r"Actual.csv: ends with .*; take the historical table of the same year"):
+        fed_scenario(read_fed(fed), shipped_market())
+
+
+def test_a_baseline_of_another_year_is_refused(fed: Path) -> None:
+    calm = fed / f"{CALM}.csv"
+    calm.write_text(calm.read_text().replace("2025", "2024"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"Baseline.csv: begins with 2024 Q1.*; take the baseline of the same year"):
+        fed_scenario(read_fed(fed), shipped_market())
+
+
+def test_an_international_table_is_no_scenario(fed: Path, tmp_path: Path) -> None:
+    abroad = fed / "3B.csv"
+    abroad.write_text("Scenario Name,Date,Japan inflation,Japan bilateral dollar exchange rate (yen/USD)\n"
+                      f"{DIRE},2025 Q1,0.9,155.1\n", encoding="utf-8")
+    assert len(read_fed(fed)) == 2
+    assert len(read_fed(abroad, fed / f"{DIRE}.csv")) == 1
+    with pytest.raises(InputError, match=r"3B.csv: is an international table .*; only the domestic tables become scenarios") as caught:
+        verbs.episode(abroad, out=tmp_path / "no.toml")
+    assert len(caught.value.faults) == 1
+    assert not (tmp_path / "no.toml").exists()
+
+
+def test_a_published_table_takes_no_word_on_a_history(fed: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        verbs.episode(fed, out=tmp_path / "no.toml", first="2015-06-12", depth=40, after="flat", impact_share=10)
+    assert [f.column for f in caught.value.faults] == ["from", "depth", "impact-share", "after"]
+    assert verbs.episode(fed, out=tmp_path / "yes.toml")["days"] == 126
 
 
 def test_a_damaged_table_is_refused_by_row(fed: Path) -> None:
@@ -192,6 +263,20 @@ def test_the_tables_of_2025() -> None:
     assert 2 < made["market"]["volatility_multiplier"] < 3
     shift = made["rates"]["path"]["shift_pct"]
     assert shift[63] == pytest.approx((1.8 + 5.2 - 1.4) - (4.3 + 5.6 - 4.4), abs=1e-9)
+
+
+@real
+def test_the_adverse_table_of_2025_alone_says_what_is_missing(tmp_path: Path, said: Any) -> None:
+    folder = DATA / "fed_scenarios_2025"
+    alone = folder / "2025-Table_3A_Supervisory_Severely_Adverse_Domestic.csv"
+    code, out, _ = said("episode", alone, "--out", tmp_path / "3a.toml")
+    assert code == 0
+    assert "equities fall 15.4% after the end of 2025 Q1. INCOMPLETE" in out
+    code, out, _ = said("episode", alone, folder / "2025-Table_2A_Supervisory_Baseline_Domestic.csv", "--out", tmp_path / "both.toml")
+    assert code == 0
+    assert out.splitlines()[-1].endswith("equities fall 50.0%")
+    with pytest.raises(InputError, match="is an international table"):
+        read_fed(folder / "2025-Table_3B_Supervisory_Severely_Adverse_International.csv")
 
 
 @real

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from test_drivers import market as of_every_law
+from test_drivers import with_market
 
 from stresslab import statistics, verbs
 from stresslab.faults import InputError
@@ -179,3 +181,18 @@ def test_a_faulty_number_of_paths_writes_nothing(book: Path, tmp_path: Path) -> 
         made(book, tmp_path / "no", "sobol", 0)
     assert len(caught.value.faults) == 1
     assert list(Sampling) == ["plain", "antithetic", "sobol"]
+
+
+def test_sobol_points_of_a_bootstrap_are_refused_with_a_way_out(book: Path, tmp_path: Path) -> None:
+    """(M-299) Before anything is written; without Sobol the same scenario runs."""
+    market = of_every_law(volatility_pct=10.0, drift_pct=0.0)
+    asked = [with_market(model=model).model_copy(update={"id": model, "days": 5}) for model in ("gbm", "bootstrap")]
+    with pytest.raises(InputError) as caught:
+        verbs.run(book, asked, market=market, paths=16, seed=1, out=tmp_path / "no", sampling="sobol")
+    (fault,) = caught.value.faults
+    assert (fault.file, fault.column, fault.value) == ("scenario bootstrap", "market.model", "bootstrap")
+    assert "plain or antithetic, or choose another model" in fault.way_out
+    assert not (tmp_path / "no").exists()
+    run = verbs.run(book, asked, market=market, paths=16, seed=1, out=tmp_path / "pairs", sampling="antithetic")
+    assert len(run.outcomes) > 0
+    verbs.run(book, asked[:1], market=market, paths=16, seed=1, out=tmp_path / "points", sampling="sobol")

@@ -149,10 +149,16 @@ def test_a_frequent_drawdown_is_that_of_the_walk() -> None:
     assert abs(hits.mean() - exact) < Z * math.sqrt(exact / 4_000)
 
 
-@pytest.mark.parametrize(("a", "spread"), [(3.0, 3.387166), (4.0, 4.511109)])
-def test_the_variance_of_a_shifted_normal_is_the_closed_form(a: float, spread: float) -> None:
+@pytest.mark.parametrize(("a", "chance", "crude", "spread", "gain"), [
+    (3.0, 0.00134989803, 739.7967, 3.387166, 218.41), (4.0, 3.16712418e-05, 31573.39, 4.511109, 6999.03),
+])
+def test_the_variance_of_a_shifted_normal_is_the_closed_form(a: float, chance: float, crude: float, spread: float, gain: float) -> None:
+    """Relative variances of a crude and a tilted path, and what one tilted path is worth in crude ones: by the law, then by draws."""
     p = normal.cdf(-a)
+    assert p == pytest.approx(chance, rel=1e-8)
+    assert 1 / p - 1 == pytest.approx(crude, rel=1e-6)
     assert math.exp(a * a) * normal.cdf(-2 * a) / p**2 - 1 == pytest.approx(spread, rel=1e-6)
+    assert crude / spread == pytest.approx(gain, abs=0.005)
     resolved = one_share(1, 20.0, 0.0)
     sd = 0.20 / math.sqrt(252)
     asked = replace(event("factor_low <= 90%"), threshold=Fraction(math.exp(-a * sd) * 1e6))
@@ -162,6 +168,8 @@ def test_the_variance_of_a_shifted_normal_is_the_closed_form(a: float, spread: f
     assert abs(weight.mean() - p) < Z * weight.std() / math.sqrt(weight.size) + 2e-4 * p * a / sd * 1e-2
     squares = weight**2 / p**2
     assert abs(squares.mean() - 1 - spread) < Z * squares.std() / math.sqrt(weight.size)
+    # The gain is c / v with v the variance of the weights: its error follows from that of their squares.
+    assert abs(crude / weight.var() * p**2 - gain) < Z * gain / spread * squares.std() / math.sqrt(weight.size)
 
 
 # Toys with known answers: the same judge and swarm, noise of a small book
@@ -236,17 +244,18 @@ def last_particle(runs: int, size: int, p: float) -> tuple[Any, Any]:
     return np.array([f.iterations for f in found]), np.array([f.probability for f in found])
 
 
-def check_moments(runs: int) -> None:
-    steps, found = last_particle(runs, 100, 1e-6)
-    mean = -100 * math.log(1e-6)
-    assert mean == pytest.approx(1381.551, abs=1e-3)
+def check_moments(runs: int, size: int = 100, p: float = 1e-6) -> None:
+    steps, found = last_particle(runs, size, p)
+    mean = -size * math.log(p)
+    assert mean == pytest.approx({100: 1381.551, 1_000: 9210.340}[size], abs=1e-3)
     assert abs(steps.mean() - mean) < Z * math.sqrt(mean / runs)
     assert abs(steps.var(ddof=1) - mean) < Z * mean * math.sqrt(2 / runs)
     # Var = p² (p^(-1/N) - 1)
-    relative = 1e-6 ** (-1 / 100) - 1
-    assert relative == pytest.approx(0.148153621, abs=1e-9)
-    assert abs(found.mean() / 1e-6 - 1) < Z * math.sqrt(relative / runs)
-    squares = (found / 1e-6 - 1) ** 2
+    relative = p ** (-1 / size) - 1
+    assert 100 * math.sqrt(relative) == pytest.approx({100: 38.4907, 1_000: 9.6192}[size], abs=5e-5)
+    assert relative == pytest.approx({100: 0.148153621, 1_000: 0.096192**2}[size], abs=1e-9 if size == 100 else 1e-7)
+    assert abs(found.mean() / p - 1) < Z * math.sqrt(relative / runs)
+    squares = (found / p - 1) ** 2
     assert abs(squares.mean() - relative) < Z * squares.std() / math.sqrt(runs)
 
 
@@ -254,9 +263,14 @@ def test_the_last_particle_algorithm_has_its_moments() -> None:
     check_moments(80)
 
 
+def test_a_thousand_particles_know_one_in_ten_thousand_to_a_tenth() -> None:
+    check_moments(12, 1_000, 1e-4)
+
+
 @pytest.mark.long
 def test_the_last_particle_algorithm_has_its_moments_on_many_runs() -> None:
     check_moments(2_000)
+    check_moments(200, 1_000, 1e-4)
 
 
 def coarse(batch: Batch, seed: int) -> Any:

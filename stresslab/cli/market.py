@@ -135,3 +135,4 @@ def episode(
         path = made["market"]["path"]
         low = min(path["level_pct"])
         print(f"{out}: {made['title']}, {made['days']} trading days, lowest {low:.2f}% of the start; {path['source']}")
+        print(made["purpose"])
