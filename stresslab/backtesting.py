@@ -23,7 +23,7 @@ MODELS = ("threshold", "rule", "logit", "boosting")
 
 @dataclass(frozen=True)
 class Backtested:
-    """A backtest: its tables by name (scores, indicators, alarms, leads, tests, events, values, [shadow]), its record,
+    """A backtest: its tables by name (scores, indicators, alarms, leads, tests, risk, risk_days, events, values, [shadow]), its record,
     and what was known on the day that was asked about."""
 
     tables: dict[str, pd.DataFrame]

@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from stresslab.report import early_warning_pictures as pictures
+from stresslab.report import early_warning_risk as risk
 from stresslab.report.early_warning_actions import actions, holes, triggers
 from stresslab.report.early_warning_words import WINDOWS, told
 from stresslab.report.exhibits import Cell, Head, Row, Table
@@ -63,6 +64,8 @@ def backtest_page(record: dict[str, Any], tables: dict[str, pd.DataFrame], *, la
             events=_events(tables),
             leads=_leads(record, tables),
             actions=actions(record, tables),
+            risk=risk.risk(record, tables),
+            risk_picture=risk.course(record, tables),
             triggers=triggers(tables),
             holes=holes(tables),
             as_of=_as_of(record),
@@ -161,6 +164,7 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
                 "最优模型优于仅看波动率的White检验p值为{p}（{w}）。",
             ).fill(p=told(row["reality"], 3), w=WINDOWS[row["window"]])
         )
+    said += risk.findings(record, tables)
     named = [h for h in tables["holes"].to_dict("records") if not str(h["indicator"]).startswith("candidate:")]
     touched = [h for h in named if h["in_events"] + h["before_events"] > 0]
     # The three that matter most; the table has all.
