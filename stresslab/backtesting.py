@@ -82,7 +82,7 @@ def backtest(
     from stresslab.early_warning.asked import known_on
     from stresslab.early_warning.backtest import backtest_of
     from stresslab.early_warning.shipped import DEMO_EVENTS, shipped_history
-    from stresslab.early_warning.tables import check_folder, record_of, tables_of, write_folder
+    from stresslab.early_warning.tables import check_folder, record_of, tables_of, with_source, write_folder
     from stresslab.report.early_warning import backtest_page
 
     if demo == bool(histories):
@@ -116,6 +116,7 @@ def backtest(
         tables["actions"] = actions_table(found, acting)
         if acting.response is not None:
             tables["triggers"] = triggers_table(triggers)
+    tables = with_source(tables)
     told = {
         "events": str(asked) if not Path(str(asked)).is_file() else Path(str(asked)).name,
         "models": list(models),

@@ -91,7 +91,7 @@ def garch(close: pd.Series[float], p: float) -> Figures:
     One figure for each return, that is for each close but the first. Source: Barone-Adesi, Giannopoulos and Vosper 1999.
     """
     # What the evening before said of the day, not in percent a year.
-    swing: F64 = garch_volatility(close).to_numpy(float)[:-1] / YEAR_PCT
+    swing = garch_volatility(close).to_numpy(float)[:-1] / YEAR_PCT
     returns = np.diff(np.log(close.to_numpy(np.float64)))
     standard = returns / swing
     out = np.full((2, returns.size), np.nan)
@@ -110,7 +110,7 @@ def risk_days(close: pd.Series[float], level: float) -> pd.DataFrame:
     where the history is shorter than some 750 days, or says nothing but zeros.
     """
     p = 1.0 - level
-    returns = np.diff(np.log(close.to_numpy(np.float64)))
+    returns: F64 = np.diff(np.log(close.to_numpy(np.float64))).astype(np.float64)
     told = {"historical": historical(returns, p), "ewma": ewma(returns, p), "garch": garch(close, p)}
     # A market that stood still for two years has no tail to judge.
     there = np.logical_and.reduce([np.isfinite(f.var) & (f.es > 0) for f in told.values()])

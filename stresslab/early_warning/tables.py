@@ -26,6 +26,8 @@ from stresslab.faults import Fault, InputError
 from stresslab.spreadsheets import csv_of
 
 FORMAT = 1
+#: What every row of these tables says of itself: events and values are those of the history that was given.
+REAL = "real"
 
 
 def tables_of(found: Backtest) -> dict[str, pd.DataFrame]:
@@ -46,6 +48,11 @@ def tables_of(found: Backtest) -> dict[str, pd.DataFrame]:
         told["shadow"] = shadow_table(found)
         told["promotion"] = promotion_table(history_pairs(told["shadow"], told["leads"], scores))
     return told
+
+
+def with_source(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The same tables with the column `source`: nothing of a backtest on a history is simulated."""
+    return {name: table.assign(source=REAL) for name, table in tables.items()}
 
 
 def events_table(found: Backtest) -> pd.DataFrame:
@@ -110,7 +117,7 @@ def record_of(found: Backtest, told: Mapping[str, Any], digests: Mapping[str, st
     return {
         "format": FORMAT,
         "kind": "backtest",
-        "labels": "real",
+        "labels": REAL,
         "asked": dict(told),
         "index": known.index_id,
         "from": str(known.days[0].date()),

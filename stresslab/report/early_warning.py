@@ -104,7 +104,13 @@ def _facts(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[tupl
             ),
         ),
         (Phrase("A missed event day weighs", "漏报权重"), same(f"μ = {s['mu']:g}")),
-        (Phrase("Labels", "标签"), Phrase("real: dated on the history itself", "真实：依据历史本身标定")),
+        (
+            Phrase("Labels", "标签"),
+            Phrase(
+                "real: dated on the history itself; every table has them in a column `source`, and none is simulated",
+                "真实：依据历史本身标定；各表均有source列注明，无模拟结果",
+            ),
+        ),
         (Phrase("Specifications tried", "尝试的设定数"), same(record["specifications"])),
     ]
 
