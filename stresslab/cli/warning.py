@@ -26,7 +26,11 @@ Histories = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the backtest; it is made.")]
 Events = Annotated[
-    str | None, typer.Option("--events", help="A rule ('drawdown >= 20% within 60 days'), or a CSV file with start, end, name.")
+    str | None, typer.Option(
+        "--events",
+        help="A rule ('drawdown >= 20% within 60 days'), or a CSV file with start, end, name; on a run 'platform failure', "
+        "'own funds exhausted' or 'unpaid redemption'.",
+    ),
 ]
 Models = Annotated[
     list[str] | None,
@@ -160,7 +164,7 @@ def _on_run(
             [Fault("options", "on a run one rule in shadow stands beside one in force", "give --shadow NEW.toml and --model rule:OLD.toml")]
         )
     made = backtest_run(
-        run, shadow=shadow, in_force=in_force[0] if shadow else None, ending=events or "failure_day", horizon=horizon, mu=mu,
+        run, shadow=shadow, in_force=in_force[0] if shadow else None, ending=events or "platform failure", horizon=horizon, mu=mu,
         repetitions=drawn[0], seed=drawn[1], out=out)
     with results():
         if as_json:
