@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stresslab.faults import Fault, InputError
+from stresslab.faults import Fault, InputError, nearest
 from stresslab.history import History, read_history
 from stresslab.history.splits import Splits
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from stresslab.early_warning.backtest import Settings
     from stresslab.early_warning.on_run import OnRun
 
+#: The events of a run in words; the columns of `outcomes` that hold their days are taken too.
+ENDINGS_SAID = {
+    "platform failure": "failure_day", "own funds exhausted": "own_funds_exhausted_day", "unpaid redemption": "first_unpaid_day",
+}
 MODELS = ("threshold", "rule", "logit", "boosting")
 
 
 @dataclass(frozen=True)
 class Backtested:
-    """A backtest: its tables by name (scores, indicators, alarms, leads, tests, events, values, [shadow]), its record,
+    """A backtest: its tables by name (scores, indicators, alarms, leads, tests, risk, risk_days, events, values, [shadow]), its record,
     and what was known on the day that was asked about."""
 
     tables: dict[str, pd.DataFrame]
@@ -82,7 +86,7 @@ def backtest(
     from stresslab.early_warning.asked import known_on
     from stresslab.early_warning.backtest import backtest_of
     from stresslab.early_warning.shipped import DEMO_EVENTS, shipped_history
-    from stresslab.early_warning.tables import check_folder, record_of, tables_of, write_folder
+    from stresslab.early_warning.tables import check_folder, record_of, tables_of, with_source, write_folder
     from stresslab.report.early_warning import backtest_page
 
     if demo == bool(histories):
@@ -116,6 +120,7 @@ def backtest(
         tables["actions"] = actions_table(found, acting)
         if acting.response is not None:
             tables["triggers"] = triggers_table(triggers)
+    tables = with_source(tables)
     told = {
         "events": str(asked) if not Path(str(asked)).is_file() else Path(str(asked)).name,
         "models": list(models),
@@ -136,9 +141,12 @@ def backtest_run(
     horizon: int = 5, mu: float = 0.9, repetitions: int = 200, seed: int = 1, out: Path | str | None = None,
 ) -> OnRun:
     """Warnings on the paths of a finished run, nothing simulated anew: what each indicator of a platform is worth and how many histories
-    it takes to know that (M-198, M-199), and a rule in ``shadow`` beside the one ``in_force`` (M-254, M-255).
+    it takes to know that (M-198, M-199), models trained on its first paths and scored on the others (M-274), a rule in ``shadow``
+    beside the one ``in_force`` (M-254, M-255, M-275), and what an action that an alarm sets off was worth, where a scenario of
+    the run is another one with responses (M-276).
 
-    ``ending`` is failure_day, own_funds_exhausted_day or first_unpaid_day, ``horizon`` trading days. Everything is marked synthetic.
+    ``ending``, the event, is ``platform failure`` (failure_day), ``own funds exhausted`` (own_funds_exhausted_day) or ``unpaid
+    redemption`` (first_unpaid_day), ``horizon`` trading days. Everything is marked synthetic.
     With ``out`` a folder of CSV tables, a page and warnings.json. Raises :class:`InputError` with every fault.
     """
     from stresslab.early_warning.on_run import check_place, judge_run, write_run_folder
@@ -148,6 +156,9 @@ def backtest_run(
     faults = []
     if not 0 < mu < 1 or repetitions < 2:
         faults.append(Fault("options", "mu lies between 0 and 1, and there are 2 repetitions or more", "change --mu or --repetitions"))
+    kind = ENDINGS_SAID.get(ending.strip().lower(), ending)
+    if kind not in ENDINGS_SAID.values():
+        faults.append(Fault("options", "is no event of a run", nearest(ending, list(ENDINGS_SAID)), None, "events", ending))
     if (shadow is None) != (in_force is None):
         faults.append(
             Fault("options", "on a run one rule in shadow stands beside one in force", "give --shadow NEW.toml and --model rule:OLD.toml"))
@@ -157,8 +168,31 @@ def backtest_run(
     if place is not None:
         check_place(place)
     rules = None if shadow is None or in_force is None else (shadow, in_force)
+    pairs, sampling = _acting(Path(run))
     found = judge_run(
-        run, rules=rules, ending=ending, horizon=horizon, settings=Held(mu, repetitions, seed))  # type: ignore[arg-type]
+        run, rules=rules, ending=kind, horizon=horizon, settings=Held(mu, repetitions, seed),  # type: ignore[arg-type]
+        pairs=pairs, sampling=sampling)
     if place is not None:
         write_run_folder(place, found, run_warnings_page(found.record, found.tables))
     return found
+
+
+def _acting(run: Path) -> tuple[list[tuple[str, str, str]], str]:
+    """The pairs of a run's scenarios without and with an action, that in words; and how its paths were drawn."""
+    from stresslab.pairing import acting_pairs
+    from stresslab.record import RunFolder, reading
+    from stresslab.sampling import Sampling
+
+    if not run.joinpath("record.json").is_file():
+        return [], Sampling.PLAIN  # whoever reads its tables says what is missing
+    with reading(run):
+        said = RunFolder(run).read_record()
+    pairs = acting_pairs(said.get("scenarios", []))
+    told = [(one, other, "; ".join(f"{_alarm(r)}: {r['do']}" for r in responses)) for one, other, responses in pairs]
+    return told, said.get("sampling", Sampling.PLAIN)
+
+
+def _alarm(response: Mapping[str, Any]) -> str:
+    """When a response acts, as ``market_fall_pct >= 5``."""
+    bound, sign = (response["below"], "<") if response.get("at_least") is None else (response["at_least"], ">=")
+    return f"{response['when']} {sign} {bound:g}"

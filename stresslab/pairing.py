@@ -61,6 +61,18 @@ def _flat(table: dict[str, Any], place: str) -> Iterator[tuple[str, Any]]:
             yield f"{place}{key}", value
 
 
+def acting_pairs(scenarios: list[dict[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Scenarios that are another one with responses and nothing else: (without, with, its responses), in the order of the run (M-276)."""
+    found = []
+    for without in scenarios:
+        if without.get("response"):
+            continue
+        for having in scenarios:
+            if having.get("response") and {d.key for d in differences(without, having)} == {"response"}:
+                found.append((str(without["id"]), str(having["id"]), list(having["response"])))
+    return found
+
+
 def compare(folder: Path | str, first: str, second: str) -> pd.DataFrame:
     """What the second scenario of a finished run changes against the first, path by path (:func:`stresslab.estimate.paired`).
 

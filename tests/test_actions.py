@@ -65,6 +65,18 @@ def test_always_is_worth_what_always_is(acted: tuple[Backtested, Path]) -> None:
     assert "附带行动" in page
 
 
+def test_every_table_says_that_it_is_real(acted: tuple[Backtested, Path]) -> None:
+    made, out = acted
+    assert {"actions", "triggers", "risk", "values", "holes"} <= set(made.tables)
+    for name, table in made.tables.items():
+        assert (pd.read_parquet(out / f"{name}.parquet")["source"] == "real").all(), name
+        assert list(table["source"]) == ["real"] * len(table), name
+    for path in out.glob("*.csv"):
+        assert path.read_text(encoding="utf-8").splitlines()[0].split(",")[-1] == "source", path.name
+    page = (out / "backtest.html").read_text(encoding="utf-8")
+    assert "none is simulated" in page
+
+
 def test_an_alarm_sets_off_a_response_that_a_scenario_takes(acted: tuple[Backtested, Path], tmp_path: Path) -> None:
     made, out = acted
     told = made.tables["triggers"].set_index("model")

@@ -509,7 +509,7 @@ def test_a_folder_twice_is_the_same_bytes(tmp_path: Path) -> None:
     assert page.count("<svg") > 3
     assert "nan" not in page.replace("finance", "")
     events = (tmp_path / "a" / "events.csv").read_text(encoding="utf-8")
-    assert events.startswith("start,end,name,depth_pct\n")
+    assert events.startswith("start,end,name,depth_pct,source\n")
     again = sl.backtest(made_history(), events=tmp_path / "a" / "events.csv", models=["threshold"], settings=QUICK)
     assert len(again.tables["events"]) == 5
 

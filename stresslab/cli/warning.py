@@ -26,7 +26,11 @@ Histories = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the backtest; it is made.")]
 Events = Annotated[
-    str | None, typer.Option("--events", help="A rule ('drawdown >= 20% within 60 days'), or a CSV file with start, end, name.")
+    str | None, typer.Option(
+        "--events",
+        help="A rule ('drawdown >= 20% within 60 days'), or a CSV file with start, end, name; on a run 'platform failure', "
+        "'own funds exhausted' or 'unpaid redemption'.",
+    ),
 ]
 Models = Annotated[
     list[str] | None,
@@ -56,6 +60,7 @@ Action = Annotated[
     Path | None, typer.Option("--action", help="A file of what is done on an alarm: what it costs, what it saves, and a response.")
 ]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Tell what was known on the evening of a day.")]
+VarLevel = Annotated[float, typer.Option("--var-level", help="Level of VaR and expected shortfall, which are tested day by day.")]
 Repetitions = Annotated[int, typer.Option("--repetitions", help="Draws of the block bootstrap.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of those draws.")]
 Demo = Annotated[bool, typer.Option("--demo", help="The history that an installed package ships: S&P 500 and Nasdaq, 1999 to 2018.")]
@@ -71,7 +76,7 @@ def backtest(
     training: Training = 500, rolling: Rolling = None, mu: Mu = 0.9, cost: Cost = 0.02, saved: Saved = 0.5,
     lag: Lag = None, candidates: Candidates = False,
     holdout: Holdout = None, shadow: Shadow = None, action: Action = None, as_of: AsOf = None,
-    repetitions: Repetitions = 200, seed: Seed = 1,
+    var_level: VarLevel = 0.99, repetitions: Repetitions = 200, seed: Seed = 1,
     demo: Demo = False, fail_on: FailOn = WarningFailOn.NOTHING, language: InLanguage = Language.EN, as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,7 +101,7 @@ def backtest(
     settings = Settings(
         horizon=60 if horizon is None else horizon,
         after=after, embargo=embargo, refit=refit, first=training, rolling=rolling, mu=mu, cost=cost, saved=saved,
-        repetitions=repetitions, seed=seed, holdout_from=holdout, candidates=candidates)
+        repetitions=repetitions, seed=seed, holdout_from=holdout, candidates=candidates, var_level=var_level)
     made = run(
         *(history or []), events=events, models=model or list(MODELS), out=out, index=index, first=first, last=last, lags=_lags(lag or []),
         shadow=shadow, action=action, as_of=as_of, demo=demo, settings=settings)
@@ -159,7 +164,7 @@ def _on_run(
             [Fault("options", "on a run one rule in shadow stands beside one in force", "give --shadow NEW.toml and --model rule:OLD.toml")]
         )
     made = backtest_run(
-        run, shadow=shadow, in_force=in_force[0] if shadow else None, ending=events or "failure_day", horizon=horizon, mu=mu,
+        run, shadow=shadow, in_force=in_force[0] if shadow else None, ending=events or "platform failure", horizon=horizon, mu=mu,
         repetitions=drawn[0], seed=drawn[1], out=out)
     with results():
         if as_json:

@@ -21,7 +21,9 @@ from stresslab.early_warning.rules import GRADES
 from stresslab.faults import Fault, InputError, plain_rule
 from stresslab.scenario import Response, response_misfits
 
-COLUMNS = ("window", "model", "events", "met", "days_in_force", "net", "saved", "cost", "always", "perfect", "relative")
+COLUMNS = ("window", "model", "events", "met", "days_in_force", "net", "saved", "cost", "always", "perfect", "relative", "saving")
+#: On a history nobody can measure what an action would have saved: the shares come from its file.
+ASSUMED = "assumed"
 #: A response that is read at the close of a day acts before the open of the next; days of a scenario are numbered to this one.
 LAST_DAY = 504
 
@@ -112,7 +114,7 @@ def actions_table(found: Backtest, acting: Acting) -> pd.DataFrame:
             in_force = scores.days_in_force(course.alarm & days, priced, days)
             rows.append((
                 window, course.model.name, starts.size, int((worth.lead_days > 0).sum()), int(in_force.sum()), worth.net, worth.saved,
-                worth.cost, worth.always, worth.perfect, worth.relative))
+                worth.cost, worth.always, worth.perfect, worth.relative, ASSUMED))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

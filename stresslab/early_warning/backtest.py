@@ -27,6 +27,8 @@ from stresslab.history.said import Said
 F64 = NDArray[np.float64]
 #: A model needs so many training days, so many of them before events.
 TRAIN_LEAST, BEFORE_LEAST = 250, 10
+#: Levels of a VaR that 500 days can tell.
+VAR_LEAST, VAR_MOST = 0.9, 0.998
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Settings:
 
     ``horizon``, ``after``, ``embargo``, ``refit``, ``first`` and ``rolling`` are trading days; ``mu`` weighs a missed event against
     a false alarm (Sarlin); acting on an alarm costs ``cost`` a day and avoids the share ``saved`` of the loss of a day before an event,
-    which is 1; ``embargo`` None is the days that an event of the rule may take to be known, at least 20.
+    which is 1; ``embargo`` None is the days that an event of the rule may take to be known, at least 20; ``var_level`` is the share
+    of days on which a loss is to stay within the VaR.
     """
 
     horizon: int = 60
@@ -52,6 +55,7 @@ class Settings:
     level: float = 0.9
     holdout_from: str | None = None
     candidates: bool = False
+    var_level: float = 0.99
 
     def faults(self) -> list[Fault]:
         """What is wrong with the numbers."""
@@ -73,6 +77,9 @@ class Settings:
                 found.append(
                     Fault("options", "lies between 0 and 1", "write a fraction", None, name, str(getattr(self, name)))
                 )
+        if not VAR_LEAST <= self.var_level <= VAR_MOST:
+            rule = f"lies from {VAR_LEAST:g} to {VAR_MOST:g}: of 500 days one must lie beyond it"
+            found.append(Fault("options", rule, "write 0.99 or 0.975", None, "var-level", str(self.var_level)))
         for name in ("embargo", "rolling"):
             given = getattr(self, name)
             if given is not None and given < (0 if name == "embargo" else TRAIN_LEAST):

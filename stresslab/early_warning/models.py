@@ -25,7 +25,10 @@ KNOWN_LEAST = 0.5
 
 @dataclass(frozen=True)
 class Task:
-    """What models read: indicators by day, their directions of danger, and the labels of the training days."""
+    """What models read: indicators by day, their directions of danger, and the labels of the training days.
+
+    Where rows are many histories, one after the other, ``history`` says which one a row is of: none is parted inside a fold.
+    """
 
     names: tuple[str, ...]
     x: F64
@@ -33,6 +36,7 @@ class Task:
     horizon: int
     embargo: int
     mu: float
+    history: NDArray[np.int64] | None = None
 
     def column(self, name: str) -> int | None:
         """The place of an indicator."""
@@ -195,10 +199,11 @@ class Learned:
 
     def _unseen(self, task: Task, x: F64, train: NDArray[np.int64], y: F64, strength: float) -> F64:
         out = np.full(train.size, np.nan)
-        span = int(train[-1] - train[0]) + 1
-        for fold in purged_kfold(span, INNER_FOLDS, task.horizon, task.embargo):
-            # Blocks are of calendar neighbours, although days inside events are missing among the training days.
-            place = train - train[0]
+        # Blocks are of calendar neighbours, although days inside events are missing among the training days; or of whole histories,
+        # which are independent and need no purge.
+        place = train - train[0] if task.history is None else task.history[train]
+        apart = (task.horizon, task.embargo) if task.history is None else (0, 0)
+        for fold in purged_kfold(int(place.max()) + 1, INNER_FOLDS, *apart):
             fit, test = np.isin(place, fold.train), np.isin(place, fold.test)
             if test.any() and len(set(y[fit])) == 2:
                 out[test] = self.learner(x[train[fit]], y[fit], strength)(x[train[test]])

@@ -6,14 +6,18 @@ Nothing is simulated here, and all of it is marked synthetic: it holds given the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from stresslab import record
-from stresslab.early_warning.rules import read_rule
+from stresslab.early_warning import learned as models
+from stresslab.early_warning import on_paths
+from stresslab.early_warning.rules import Rule, read_rule
 from stresslab.early_warning.sandbox import Settings, pairs_of_panel, promotion_table, verdicts
 from stresslab.early_warning.synthetic import INDICATORS, Ending, Panel, panel_of_run, power_curve, score_table
 from stresslab.faults import Fault, InputError
@@ -25,33 +29,50 @@ HISTORIES = (5, 10, 20, 50, 100, 200, 500)
 POWER = 0.8
 POWER_COLUMNS = (
     "indicator", "histories", "repetitions", "scored", "endings", "auroc", "error", "told_error", "low", "high", "power", "source")
+#: The tables that stand in the answer as JSON.
+SHORT = ("indicators", "power", "models", "endings", "actions")
 PAGE, RECORD = "warnings.html", "warnings.json"
 
 
 @dataclass(frozen=True)
 class OnRun:
-    """Tables by name (indicators, power, [promotion]) and the record of how they were made; ``source`` is always synthetic."""
+    """Tables by name (indicators, power, models, alarms, events, endings, actions, [promotion]) and the record of how they were made.
+
+    ``source`` is always synthetic.
+    """
 
     tables: dict[str, pd.DataFrame]
     record: dict[str, Any]
 
     def plain(self) -> dict[str, Any]:
-        """The record with the tables of indicators and power, as JSON can hold them: what is missing is null."""
+        """The record with its short tables, as JSON can hold them: what is missing is null."""
         tables = {
             name: [{str(k): None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
-            for name, rows in ((name, self.tables[name].to_dict("records")) for name in ("indicators", "power"))
+            for name, rows in ((name, self.tables[name].to_dict("records")) for name in SHORT)
         }
         return {**self.record, **tables}
 
 
 def judge_run(
     run: Path | str, *, rules: tuple[Path | str, Path | str] | None, ending: Ending, horizon: int, settings: Settings,
+    pairs: Sequence[tuple[str, str, str]] = (), sampling: str = "plain",
 ) -> OnRun:
-    """The panel of a run scored (M-198), its power curves (M-199, M-265), and with ``rules`` the shadow beside the one in force (M-254)."""
+    """The panel of a run scored (M-198), its power curves (M-199, M-265), models that learn from half of its paths (M-274).
+
+    With ``rules`` the shadow beside the one in force (M-254, M-275); with ``pairs`` of scenarios without and with an action what that was
+    worth on the same paths (M-276).
+    """
     read = None if rules is None else [read_rule(path, only=tuple(INDICATORS)) for path in rules]
     panel = panel_of_run(run, ending=ending, horizon=horizon)
     scores = score_table(panel)
-    tables = {"indicators": scores, "power": _power(panel, scores, settings)}
+    named: dict[str, Rule] = {} if read is None else {"rule": read[1], "shadow": read[0]}
+    taught = models.learned(panel, named, HISTORIES, settings)
+    events = on_paths.events_table(Path(run), ending)
+    tables = {
+        "indicators": scores, "power": _power(panel, scores, settings), "models": taught.table, "alarms": models.alarms_table(taught),
+        "events": events, "endings": on_paths.events_by_platform(Path(run), events),
+        "actions": on_paths.actions_table(Path(run), pairs, sampling),
+    }
     ended = int(panel.table.loc[panel.table["y"], "history"].nunique())
     told: dict[str, Any] = {
         "kind": "warnings of a run", "source": panel.source, "run": panel.run, "ending": ending, "horizon": horizon,
@@ -59,11 +80,14 @@ def judge_run(
         "repetitions": settings.repetitions, "seed": settings.seed, "needed": needed(tables["power"]),
     }
     if read is not None:
-        pairs = pairs_of_panel(panel, read[0], read[1], settings)
-        row = {str(k): v for k, v in pairs.to_dict("records")[0].items()}
+        against = pairs_of_panel(panel, read[0], read[1], settings)
+        row = {str(k): v for k, v in against.to_dict("records")[0].items()}
         told["comparison"] = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        told["verdict"] = verdicts(pairs)[0].plain()
-        tables["promotion"] = promotion_table(pairs).assign(source=panel.source)
+        told["verdict"] = verdicts(against)[0].plain()
+        shadows = models.beside(taught, "rule", settings)
+        told["in_shadow"] = [v.plain() | {"shadow": name} for v, name in zip(verdicts(shadows), shadows["shadow"], strict=True)]
+        every = pd.concat([against, shadows], ignore_index=True) if len(shadows) else against
+        tables["promotion"] = promotion_table(every).assign(source=panel.source)
     return OnRun(tables, told)
 
 
@@ -94,10 +118,13 @@ def check_place(out: Path) -> None:
 
 
 def write_run_folder(out: Path, found: OnRun, page: str) -> None:
-    """Every table as CSV, the page, and last the record with their digests."""
+    """Every table as CSV (alarms as Parquet), the page, and last the record with their digests."""
     out.mkdir(parents=True, exist_ok=True)
     for name, table in found.tables.items():
-        record.write_bytes(out / f"{name}.csv", csv_of(table, float_format="%.6g").encode())
+        if name == "alarms":
+            record.write_table(out / "alarms.parquet", pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None))
+        else:
+            record.write_bytes(out / f"{name}.csv", csv_of(table, float_format="%.6g").encode())
     record.write_bytes(out / PAGE, page.encode())
-    names = [PAGE, *(f"{name}.csv" for name in found.tables)]
+    names = [PAGE, *(f"{name}.{'parquet' if name == 'alarms' else 'csv'}" for name in found.tables)]
     record.write_json(out / RECORD, found.record | {"outputs": {n: record.file_digest(out / n) for n in sorted(names)}})

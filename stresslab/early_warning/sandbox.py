@@ -117,25 +117,48 @@ def pairs_of_panel(told: Panel, shadow: Rule, in_force: Rule, held: Settings) ->
     """The comparison of two rules on a panel."""
     table = told.table
     values = {name: table[name].to_numpy(np.float64) for name in INDICATORS}
-    y = table["y"].to_numpy(bool)
     a, b = (rule.grades(values, len(table)) >= GRADES.index(rule.alarm_from) for rule in (shadow, in_force))
+    return pairs_of_alarms(told, a, b, (f"shadow:{shadow.id}", f"rule:{in_force.id}"), "run", held)
+
+
+def pairs_of_alarms(
+    told: Panel, a: NDArray[np.bool_], b: NDArray[np.bool_], names: tuple[str, str], window: str, held: Settings,
+) -> pd.DataFrame:
+    """The comparison of two series of alarms on the days of a panel: of whom is in shadow and of whom is in force."""
+    table = told.table
+    y = table["y"].to_numpy(bool)
     row: dict[str, Any] = {
-        "on": "run", "window": "run", "shadow": f"shadow:{shadow.id}", "in_force": f"rule:{in_force.id}", "days": len(table),
+        "on": "run", "window": window, "shadow": names[0], "in_force": names[1], "days": len(table),
         "both": int((a & b).sum()), "shadow_alone": int((a & ~b).sum()), "in_force_alone": int((~a & b).sum()),
         "neither": int((~a & ~b).sum()),
     }
-    one = table.groupby(["scenario", "path", "platform_id"], sort=False).ngroup().to_numpy()
-    row["endings"] = int(np.unique(one[y]).size)
-    place = one * (int(table["day"].max() if len(table) else 0) + 2) + table["day"].to_numpy(np.int64)
-    order = np.argsort(place)
+    row["endings"] = endings_of(table, y)
     for side, alarm in (("shadow", a), ("in_force", b)):
-        leads = table.loc[y & alarm, "ends_in"].groupby(one[y & alarm]).max()
-        row |= {f"warned_{side}": len(leads), f"lead_{side}": float(leads.median()) if len(leads) else math.nan}
-        row[f"false_alarms_{side}"] = math.nan
-        if len(table):
-            row[f"false_alarms_{side}"] = scores.false_alarms_per_year(y[order], alarm[order], place[order]).episodes
+        row[f"warned_{side}"], row[f"lead_{side}"], row[f"false_alarms_{side}"] = warned_of(table, y, alarm)
     row |= _gain(y, a, b, table["history"].to_numpy(np.int64), told.histories, held)
     return pd.DataFrame([row], columns=list(COLUMNS))
+
+
+def _one(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Which platform of which path under which scenario a row is of."""
+    return np.asarray(table.groupby(["scenario", "path", "platform_id"], sort=False).ngroup(), np.int64)
+
+
+def endings_of(table: pd.DataFrame, y: NDArray[np.bool_]) -> int:
+    """How many endings there are to warn of."""
+    return int(np.unique(_one(table)[y]).size)
+
+
+def warned_of(table: pd.DataFrame, y: NDArray[np.bool_], alarm: NDArray[np.bool_]) -> tuple[int, float, float]:
+    """Endings with an alarm before them, its median lead in days, and false alarms a year (M-186); NaN where there are none."""
+    if not len(table):
+        return 0, math.nan, math.nan
+    one = _one(table)
+    place = one * (int(table["day"].max()) + 2) + table["day"].to_numpy(np.int64)
+    order = np.argsort(place)
+    leads = table.loc[y & alarm, "ends_in"].groupby(one[y & alarm]).max()
+    lead = float(leads.median()) if len(leads) else math.nan
+    return len(leads), lead, scores.false_alarms_per_year(y[order], alarm[order], place[order]).episodes
 
 
 def _gain(

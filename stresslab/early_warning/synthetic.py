@@ -167,11 +167,17 @@ def _indicators(told: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: found[name] for name in INDICATORS}).replace([np.inf, -np.inf], np.nan)
 
 
-def _table(folder: Path, name: str, columns: tuple[str, ...], filters: list[tuple[str, str, str]] | None) -> pd.DataFrame:
+def table_of_run(folder: Path, name: str, columns: tuple[str, ...] | None) -> pd.DataFrame:
+    """A table of a run's folder, or some columns of it; raises ``InputError`` where it cannot be read."""
+    with reading(folder):
+        return _table(folder, name, columns, None)
+
+
+def _table(folder: Path, name: str, columns: tuple[str, ...] | None, filters: list[tuple[str, str, str]] | None) -> pd.DataFrame:
     known = {measure.name for measure in OUTPUTS[name]}
-    assert known.issuperset(columns)
+    assert known.issuperset(columns or ())
     try:
-        return pd.read_parquet(folder / f"{name}.parquet", columns=list(columns), filters=filters)
+        return pd.read_parquet(folder / f"{name}.parquet", columns=None if columns is None else list(columns), filters=filters)
     except (ValueError, KeyError, OSError) as error:
         raise InputError([_fault(f"{name}.parquet", "", str(error).splitlines()[0][:120], "cannot be read as a run's table")]) from error
 

@@ -19,12 +19,15 @@ from stresslab.early_warning.actions import holes_table
 from stresslab.early_warning.asked import shadow_table
 from stresslab.early_warning.backtest import Backtest
 from stresslab.early_warning.judged import MEASURES, indicators_table, leads_table, model_tests, scores_table
+from stresslab.early_warning.risk_forecasts import risk_tables
 from stresslab.early_warning.rules import GRADES
 from stresslab.early_warning.sandbox import history_pairs, promotion_table
 from stresslab.faults import Fault, InputError
 from stresslab.spreadsheets import csv_of
 
 FORMAT = 1
+#: What every row of these tables says of itself: events and values are those of the history that was given.
+REAL = "real"
 
 
 def tables_of(found: Backtest) -> dict[str, pd.DataFrame]:
@@ -39,11 +42,17 @@ def tables_of(found: Backtest) -> dict[str, pd.DataFrame]:
         "events": events_table(found),
         "holes": holes_table(found),
         "values": values_table(found),
+        **risk_tables(found),
     }
     if any(name.startswith("shadow") for name in found.rules):
         told["shadow"] = shadow_table(found)
         told["promotion"] = promotion_table(history_pairs(told["shadow"], told["leads"], scores))
     return told
+
+
+def with_source(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The same tables with the column `source`: nothing of a backtest on a history is simulated."""
+    return {name: table.assign(source=REAL) for name, table in tables.items()}
 
 
 def events_table(found: Backtest) -> pd.DataFrame:
@@ -108,7 +117,7 @@ def record_of(found: Backtest, told: Mapping[str, Any], digests: Mapping[str, st
     return {
         "format": FORMAT,
         "kind": "backtest",
-        "labels": "real",
+        "labels": REAL,
         "asked": dict(told),
         "index": known.index_id,
         "from": str(known.days[0].date()),
@@ -149,7 +158,7 @@ def write_folder(out: Path, tables: Mapping[str, pd.DataFrame], described: dict[
         record.write_table(
             out / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
         )
-        if name not in ("alarms", "values"):
+        if name not in ("alarms", "values", "risk_days"):
             record.write_bytes(out / f"{name}.csv", csv_of(table, float_format="%.6g").encode())
     # What a scenario file takes over as it stands: a model's alarm as a response.
     for model, text in (described.get("action") or {}).get("responses", {}).items():

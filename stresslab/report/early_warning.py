@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from stresslab.report import early_warning_pictures as pictures
+from stresslab.report import early_warning_risk as risk
 from stresslab.report.early_warning_actions import actions, holes, triggers
 from stresslab.report.early_warning_words import WINDOWS, told
 from stresslab.report.exhibits import Cell, Head, Row, Table
@@ -63,6 +64,8 @@ def backtest_page(record: dict[str, Any], tables: dict[str, pd.DataFrame], *, la
             events=_events(tables),
             leads=_leads(record, tables),
             actions=actions(record, tables),
+            risk=risk.risk(record, tables),
+            risk_picture=risk.course(record, tables),
             triggers=triggers(tables),
             holes=holes(tables),
             as_of=_as_of(record),
@@ -101,7 +104,13 @@ def _facts(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[tupl
             ),
         ),
         (Phrase("A missed event day weighs", "漏报权重"), same(f"μ = {s['mu']:g}")),
-        (Phrase("Labels", "标签"), Phrase("real: dated on the history itself", "真实：依据历史本身标定")),
+        (
+            Phrase("Labels", "标签"),
+            Phrase(
+                "real: dated on the history itself; every table has them in a column `source`, and none is simulated",
+                "真实：依据历史本身标定；各表均有source列注明，无模拟结果",
+            ),
+        ),
         (Phrase("Specifications tried", "尝试的设定数"), same(record["specifications"])),
     ]
 
@@ -161,6 +170,7 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
                 "最优模型优于仅看波动率的White检验p值为{p}（{w}）。",
             ).fill(p=told(row["reality"], 3), w=WINDOWS[row["window"]])
         )
+    said += risk.findings(record, tables)
     named = [h for h in tables["holes"].to_dict("records") if not str(h["indicator"]).startswith("candidate:")]
     touched = [h for h in named if h["in_events"] + h["before_events"] > 0]
     # The three that matter most; the table has all.
@@ -203,9 +213,10 @@ def _scores(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Tab
         )
         note = Phrase(
             "± standard errors of a block bootstrap; none are told below three events. "
-            "Value of acting: 1 perfect, 0 the better of always and never.",
-            "±为分块自助法标准误；事件少于三个时不给。行动价值：1为完美，0为始终与从不中较优者。",
-        )
+            "Value of acting: 1 perfect, 0 the better of always and never; that acting costs {c} a day and saves {v} of the loss of a day "
+            "before an event is assumed. Source of every row: real.",
+            "±为分块自助法标准误；事件少于三个时不给。行动价值：1为完美，0为始终与从不中较优者；行动每日成本{c}、可避免事件前每日损失的{v}均为假设。各行来源均为真实数据。",
+        ).fill(c=f"{record['settings']['cost']:g}", v=f"{record['settings']['saved']:g}")
         out.append(
             Table(title, tuple(Head(head) for _, head, _ in SHOWN), tuple(rows), (), note, Phrase("Model", "模型"))
         )

@@ -22,14 +22,18 @@ def actions(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Table | 
             Cell(told(r["cost"], 3)), Cell(told(r["net"], 3), tone="bad" if r["net"] < 0 else ""), Cell(told(r["relative"], 2))))
         for r in tables["actions"].to_dict("records")
     ]
-    heads = (Phrase("events met", "事件时在行动"), Phrase("days in force", "行动日数"), Phrase("saved", "节省"), Phrase("cost", "成本"),
-             Phrase("net", "净值"), Phrase("relative", "相对价值"))
+    heads = (Phrase("events met", "事件时在行动"), Phrase("days in force", "行动日数"), Phrase("saved (assumed)", "节省（假设）"),
+             Phrase("cost", "成本"), Phrase("net", "净值"), Phrase("relative", "相对价值"))
     a = record["action"]
     title = a["title"] or a["id"]
     note = Phrase(
-        "In losses of one event. The action stays {h} days after an alarm; starting it costs {s}, a day {d}; in force for {l} days at the "
+        "The saving is an assumption and not a measurement: on a history nobody knows what acting would have changed; on a simulated "
+        "run it is measured, on pairs of the same paths. In losses of one event. "
+        "The action stays {h} days after an alarm; starting it costs {s}, a day {d}; in force for {l} days at the "
         "start of an event it saves {v} of the loss (assumed: {q}). Relative: 1 perfect, 0 the better of always and never.",
-        "以一次事件损失计。报警后行动持续{h}日；启动成本{s}，每日{d}；事件开始时已持续{l}日则节省损失的{v}（假设：{q}）。相对价值：1为完美，0为始终与从不中较优者。",
+        "节省额是假设而非测量：历史上无法得知行动会改变什么；在模拟运行上则以成对的相同路径测得。"
+        "以一次事件损失计。报警后行动持续{h}日；启动成本{s}，每日{d}；事件开始时已持续{l}日则节省损失的{v}（假设：{q}）。"
+        "相对价值：1为完美，0为始终与从不中较优者。",
     ).fill(h=a["hold"], s=f"{a['cost_to_start']:g}", d=f"{a['cost_a_day']:g}", l=", ".join(map(str, a["lead_days"])),
            v=", ".join(f"{one:g}" for one in a["saved"]), q=a["source"])
     return Table(Phrase(title, a["title_zh"] or title), tuple(Head(h) for h in heads), tuple(rows), (), note, Phrase("Model", "模型"))

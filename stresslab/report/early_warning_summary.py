@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from stresslab.report import early_warning_risk as risk
 from stresslab.report.early_warning import findings
 from stresslab.report.early_warning_words import WINDOWS
 from stresslab.report.phrase import Language, Phrase
@@ -68,6 +69,7 @@ def summary(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: L
         for row in tables.get("triggers", pd.DataFrame()).to_dict("records"):
             lines.append(Phrase("  {m}: alarm on {d}, {r} on day {n}", "  {m}：{d}报警，情景第{n}日触发{r}").fill(
                 m=row["model"], d=row["rose"], r=row["do"], n=row["day"]).pick(language))
+    lines += ["", *risk.lines(record, tables, language)]
     return [*lines, "", *(f"- {f.pick(language)}" for f in findings(record, tables))]
 
 

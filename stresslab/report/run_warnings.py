@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from stresslab.report import charts
+from stresslab.report import charts, run_learned
 from stresslab.report.charts import GRID, INK, LINE_COLOURS, LINE_DASHES, MUTED
 from stresslab.report.early_warning_words import told
 from stresslab.report.exhibits import Cell, Figure, Head, Key, Row, Table
 from stresslab.report.phrase import NOTHING, Language, Phrase, same
+from stresslab.report.run_learned import ENDINGS
 from stresslab.report.templates import environment
 
 _HERE = Path(__file__).parent
@@ -36,11 +37,6 @@ NAMES = {
     "factor_fall": Phrase("fall of the market", "市场跌幅"),
     "day": Phrase("the day alone (naive)", "仅看日期（朴素）"),
 }
-ENDINGS = {
-    "failure_day": Phrase("failure", "失败"),
-    "own_funds_exhausted_day": Phrase("own funds exhausted", "自有资金耗尽"),
-    "first_unpaid_day": Phrase("first unpaid redemption", "首次未付赎回"),
-}
 SYNTHETIC = Phrase(
     "SYNTHETIC: labels come from simulated paths. They hold given the scenario and the model of the run, and say nothing of how often "
     "such histories come; no real crisis stands behind any number here.",
@@ -58,7 +54,9 @@ def run_warnings_page(record: dict[str, Any], tables: dict[str, pd.DataFrame], *
         .render(
             css=Markup((_HERE / "report.css").read_text(encoding="utf-8")), language=language, record=record, synthetic=SYNTHETIC,
             facts=_facts(record), findings=findings(record, tables), figures=[] if figure is None else [figure],
-            tables=[_indicators(record, tables), *_power(tables["power"])], shadow=_shadow(record), reasons=_reasons(record),
+            tables=[_indicators(record, tables), *_power(tables["power"])], shadow=_shadow(record),
+            reasons=_reasons(record) + run_learned.in_shadow(record),
+            endings=run_learned.endings(record, tables), models=run_learned.models(tables), actions=run_learned.actions(tables),
             table_number=lambda: next(numbers["table"]), figure_number=lambda: next(numbers["figure"]),
         )
     )
@@ -71,6 +69,7 @@ def summary(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: L
         error = "" if not math.isfinite(row["error"]) else f" ± {row['error']:.3f}"
         need = _need(record, row["indicator"]).pick(language)
         lines.append(f"  {row['indicator']:20}{told(row['auroc'], 3).pick(language)}{error}   {need}")
+    lines += ["", *run_learned.lines(tables, language), ""]
     for name, value in record.get("comparison", {}).items():
         lines.append(f"{name:24}{'—' if value is None else f'{value:.3f}' if isinstance(value, float) else value}")
     if "verdict" in record:
@@ -115,6 +114,7 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
         said.append(Phrase(
             "To tell it ({i}) from chance in four draws of five takes: {n}.", "五次抽样中四次能将其（{i}）与随机区分，需：{n}。",
         ).fill(i=NAMES[best["indicator"]], n=_need(record, best["indicator"])))
+    said += run_learned.findings(tables)
     if len(record["run"].get("scenarios", [])) > 1:
         said.append(Phrase(
             "Days of {n} scenarios are pooled: part of every area is telling a hard scenario from a mild one.",
