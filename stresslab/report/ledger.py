@@ -53,6 +53,7 @@ EVENTS = {
     "hedge_loss": Phrase("loss of a hedge", "对冲亏损"),
     "funding_due": Phrase("recalled funding to be returned", "应退还资金"),
     "returned": Phrase("recalled funding returned", "已退还资金"),
+    "exchange": Phrase("exchange loss on funding", "外币资金汇兑损失"),
 }
 _DISPLACED = Phrase("{event} ({money} of it because another share could not be sold)", "{event}（其中{money}因他券无法卖出而转移）")
 _STYLES = {
