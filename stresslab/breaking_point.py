@@ -233,6 +233,10 @@ def turned(scenario: Scenario, settings: Sequence[tuple[str, Decimal]]) -> Scena
             here = here[int(block) - 1] if isinstance(here, list | tuple) else here[block]
         here[last] = int(setting) if isinstance(here[last], int) else float(setting)
         name += f"_{key.rpartition('.')[2]}_{setting.normalize():f}"
+    plan = written.get("redemption")
+    if plan is not None and plan["share_pct"] == 0 and plan["who"] != "nobody":
+        # To ask for nothing is not to ask: a scenario says it so, and a dial that starts at 0 gets there.
+        written["redemption"] = plan | {"who": "nobody"} if plan["wave"] or plan["foreign"] else None
     written["id"] = re.sub(r"[^A-Za-z0-9._-]", "-", name)[-64:].lstrip("._-")
     try:
         return Scenario.model_validate(written)

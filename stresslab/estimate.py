@@ -278,7 +278,7 @@ _MEASURES: tuple[_Measure, ...] = (
 
 #: What only a comparison tells: what a response costs and brings, and what is left.
 _PAIRED_ONLY: tuple[_Measure, ...] = (
-    *map(_money, ("client_paid", "selling_cost", "line_drawn", "compensation", "hedge_cost")),
+    *map(_money, ("client_paid", "selling_cost", "line_drawn", "exchange_loss", "compensation", "hedge_cost")),
     _Measure("hedge_gain", lambda columns: columns["hedge_gain_li"].astype(np.float64), "yuan", LI_PER_YUAN, "M-151", worse="low"),
     _Measure(
         "own_funds_end", lambda columns: (columns["reserve_end_li"] + columns["own_capital_end_li"]).astype(np.float64), "yuan",

@@ -217,7 +217,7 @@ INPUTS: dict[str, tuple[Column, ...]] = {
         _pooled("recall_trigger", "text", "recall trigger", "提前收回条件"),
         _pooled("recall_pct", "percent", "recalled share; all where it is empty", "收回比例（空为全部）", 0, 100),
         _pooled("notice_days", "count", "notice, calendar days", "通知期", 0, 3650),
-        _pooled("currency", "text", "currency", "币种"),
+        Column("currency", "text", "currency; CNY where it is empty", "币种（空为人民币）", False),
         _pooled("amount_currency", "number", "amount in its currency", "原币金额", 0, 10**12),
         _pooled("segregated", "flag", "segregated", "隔离"),
         _pooled("related_party", "flag", "related party", "关联方"),
@@ -341,6 +341,8 @@ PLATFORM_MEASURES: tuple[Measure, ...] = (
     _li("funding_recalled_li", "funding recalled by its clauses", "资金方按条款收回额", "M-137"),
     _li("funding_due_li", "recalled funding due", "到期应退还资金", "M-138"),
     _li("funding_returned_li", "recalled funding returned", "已退还资金", "M-138"),
+    _n("unpaid_days", "days on which redemptions stood unpaid", "未兑付天数", "M-239"),
+    _li("exchange_loss_li", "exchange loss on funding in other currencies", "外币资金汇兑损失", "M-240"),
 )
 
 #: What one day of one path says of one platform, in the kernel's order.

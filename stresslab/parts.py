@@ -171,7 +171,7 @@ class Part:
             responses.decide(day, runner.factor_ppm[lane] // 100, facts, state, story)
             fall = self._fall(lane, day)
             cascade.open_market(day, runner.fundamental[lane, day], runner.closed[lane, day], fall, facts, state, story)
-            platforms.open_platforms(state)
+            platforms.open_platforms(day, facts, state, story)
         elif name == "pay":
             platforms.measure(day, state, story)
             responses.bear(facts, state, story)

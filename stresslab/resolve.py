@@ -17,6 +17,7 @@ from stresslab.book.checks import given, segregated_of_claims
 from stresslab.book.files import Book
 from stresslab.book.life import rates_on_debt
 from stresslab.drivers import loadings, market_terms, sector_names
+from stresslab.exchange import check_exchange, exchange_of
 from stresslab.faults import Fault, InputError, close_to, nearest
 from stresslab.glossary import INVESTOR_TYPES, SALE_ORDERS
 from stresslab.kernels import cascade, laws, layout, liquidity, prices, rates, returns
@@ -191,6 +192,7 @@ class Resolving:
         _check_rates(book, scenario, self.highest, self.highest_own, self.terms.short_rate, faults)
         _check_names(book, scenario, faults)
         _check_needs(book, scenario, self.held.knows_costs, faults)
+        check_exchange(book, scenario, faults)
         if faults or self.written or self.clauses is None:
             raise InputError(faults or self.written)
         instrument = _instruments(book, self.rules, self.market, scenario, self.held.basket)
@@ -199,7 +201,8 @@ class Resolving:
         platforms, stocks = book.tables["platforms"]["platform_id"], book.tables["instruments"]
         facts = cascade.make_facts(
             _together(layout.ACCOUNT, self._accounts), self.held.positions, instrument, limit_table(book, self.days), platform, due, layer,
-            _terms(scenario, self.days, highest)._replace(plan=plan_of(scenario, platforms.tolist())),
+            _terms(scenario, self.days, highest)._replace(
+                plan=plan_of(scenario, platforms.tolist()), exchange=exchange_of(book, scenario)),
             self.clauses.clauses(), requests_of(book, scenario))
         return Resolved(
             scenario.id, facts, self.terms, closed_table(book, scenario, self.days), _suspensions(scenario), self.held.basket,

@@ -320,10 +320,13 @@ def account_days(told: Told, opening: I64, rank: int) -> pd.DataFrame:
     debt_open[log["day"][charged]] += log["money"][charged]
     cash_open = np.concatenate([cash_close[:1], cash_close[:-1]])
     worth = before * opening[:, stocks]
+    paid_in = np.zeros(days, np.int64)
+    answers = mine[log["kind"][mine] == kinds.ANSWER]
+    np.add.at(paid_in, log["day"][answers].astype(np.int64), log["money"][answers])
     columns = {
         "day": np.arange(days), "collateral_open_li": cash_open + worth.sum(axis=1), "debt_open_li": debt_open,
         "collateral_li": cash_close + (shares * told.closing[:, stocks]).sum(axis=1), "debt_li": debt_close,
-        "locked_li": (worth * told.locked[:, stocks]).sum(axis=1),
+        "locked_li": (worth * told.locked[:, stocks]).sum(axis=1), "paid_in_li": paid_in,
     }
     return pd.DataFrame({name: columns[name].astype(np.int64) for name in ACCOUNT_DAY_COLUMNS})
 

@@ -21,7 +21,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stresslab.faults import Fault, InputError, nearest
 from stresslab.market.files import read_toml, toml_faults
-from stresslab.market.laws import Misfit, Model, Number, ShortRate, Whole, rate_misfits
+from stresslab.market.laws import Misfit, Model, Number, ShortRate, Whole
+from stresslab.written_rates import written_rate_misfits
 
 
 def _whole_bp(value: float) -> float:
@@ -345,6 +346,32 @@ class Response(_Block):
     source: Source
 
 
+def _dearer(value: float) -> float:
+    if value <= 0:
+        raise ValueError("must be above 0, as what a currency that falls would bring is not simulated; give a rise, or remove the table")
+    return value
+
+
+def _foreign(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError("must be a currency code of three capital letters; write it like USD")
+    if value == "CNY":
+        raise ValueError("must not be CNY, the currency of every book; name another")
+    return value
+
+
+class Exchange(_Block):
+    """A currency in which platforms owe becomes dearer in yuan by ``rises_pct`` before the open of ``day``, and stays so (M-240).
+
+    Loans, claims and own money are in yuan, so a rise is a loss of who is funded in that currency. Rates are given, not drawn.
+    """
+
+    currency: Annotated[str, AfterValidator(_foreign)]
+    rises_pct: Annotated[Percent, AfterValidator(_dearer)] = Field(le=100)
+    day: Day
+    source: Source
+
+
 class SectorMargin(_Block):
     """Stricter margins for what is held of a sector or subsector (M-49).
 
@@ -376,6 +403,7 @@ class Scenario(_Block):
     liquidity: Liquidity
     behaviour: Behaviour
     operations: Operations
+    exchange: tuple[Exchange, ...] = Field(default=(), max_length=20)
     sector_margin: tuple[SectorMargin, ...] = ()
     response: tuple[Response, ...] = ()
 
@@ -400,7 +428,7 @@ def _misfits(written: Any) -> Iterator[Misfit]:
     yield from _late_days(written, market)
     yield from _path_misfits(written, market, liquidity)
     if isinstance(written.get("rates"), dict):
-        yield from _rate_misfits(written["rates"], written.get("days"))
+        yield from written_rate_misfits(written["rates"], written.get("days"))
     for at, closed in _tables(market, "suspension"):
         yield from _choice_misfits(closed, ("instruments", "sector", "board"), ("market", "suspension", at), "what is suspended")
         first, last = closed.get("from_day"), closed.get("to_day")
@@ -551,47 +579,6 @@ def response_misfits(said: dict[str, Any], place: tuple[str | int, ...], days: A
         yield Misfit((*place, "share_pct"), "is more than the whole line; give at most 100", said["share_pct"])
 
 
-#: What each shape of a rate shock reads, and of these what it needs.
-_RATE_KEYS = ("shock_pct", "short_pct", "long_pct", "long_days", "day", "over_days")
-_SHAPE_NEEDS = {
-    "parallel": ("shock_pct", "day"), "ramp": ("shock_pct", "day", "over_days"), "twist": ("short_pct", "long_pct", "long_days", "day"),
-}
-
-
-def _rate_misfits(rates: dict[str, Any], days: Any) -> Iterator[Misfit]:
-    """What does not fit together in [rates]."""
-    shape = rates.get("shape", "parallel")
-    written = [key for key in _RATE_KEYS if rates.get(key) is not None]
-    drawn = rates.get("model") == "market" or rates.get("law") is not None
-    if rates.get("model") == "market" and rates.get("law") is not None:
-        yield Misfit(("rates", "model"), "must not be market beside [rates.law]; keep one of them", "market")
-    yield from rate_misfits(_table(rates, "law"), ("rates", "law"))
-    if rates.get("path") is not None:
-        yield from _rate_path_misfits(rates["path"], days)
-        for key in (*written, *(("shape",) if shape != "parallel" else ())):
-            yield Misfit(("rates", key), "must not stand beside [rates.path]; keep one of them", rates[key])
-    elif shape in _SHAPE_NEEDS and (written or shape != "parallel" or not drawn):
-        needed = _SHAPE_NEEDS[shape]
-        for key in needed:
-            if key not in written:
-                yield Misfit(("rates", key), f"must be given for the shape {shape}; add it")
-        for key in written:
-            if key not in needed and not (shape == "twist" and key == "over_days"):
-                said = f"is not read by the shape {shape}; remove it, or choose another shape"
-                yield Misfit(("rates", key), said, rates[key])
-
-
-def _rate_path_misfits(path: Any, days: Any) -> Iterator[Misfit]:
-    shifts = path.get("shift_pct") if isinstance(path, dict) else None
-    if not isinstance(shifts, list | tuple):
-        return
-    place = ("rates", "path", "shift_pct")
-    if not shifts or shifts[0] != 0:
-        yield Misfit(place, "must begin with 0, the book's date; put a 0 before the first day", _plain(shifts[:1]))
-    if type(days) is int and len(shifts) > days + 1:
-        yield Misfit(place, f"has {len(shifts)} numbers for days 0 to {days}; shorten it, or make days larger")
-
-
 #: Days that must lie inside the run, by their keys.
 _DAYS = (
     ("market", "crash", "trough_day"), ("rates", "day"), ("redemption", "start_day"), ("redemption", "wave", "from_day"),
@@ -617,6 +604,7 @@ def _late_days(written: Any, market: dict[str, Any]) -> Iterator[Misfit]:
             found += [(("operations", key, at), day) for at, day in enumerate(house[key])]
     for at, closed in _tables(market, "suspension"):
         found += [(("market", "suspension", at, key), closed.get(key)) for key in ("from_day", "to_day")]
+    found += [(("exchange", at, "day"), one.get("day")) for at, one in _tables(written, "exchange")]
     for keys, day in found:
         if type(day) is int and type(last) is int and day > last:
             yield Misfit(keys, f"lies after the last day of the run, day {last}; make it earlier, or days larger", day)

@@ -26,6 +26,7 @@ def audit(world: World, result: Result) -> None:
         check_clients(world, result, index)
         check_platform_money(start, end)
         check_layers(start, end)
+        check_exchange(world, index, end)
         check_redemption(start, end)
         check_calls(world, result, index)
         check_days_of(world, result, index)
@@ -133,11 +134,22 @@ def check_platform_money(start: dict[str, Any], end: Row) -> None:
     assert end["line_drawn_li"] <= start["line"]
     assert end["in_transit_end_li"] <= end["repaid_li"]
     own = start["own_capital"] + end["loan_interest_li"] - end["funding_interest_li"]
-    own -= end["pool_loss_li"] + end["absorbed_by_own_capital_li"]
+    own -= end["pool_loss_li"] + end["absorbed_by_own_capital_li"] + end["exchange_loss_li"]
     own += end["hedge_gain_li"] - end["hedge_cost_li"]
     own += start["reserve"] - end["absorbed_by_reserve_li"] - end["compensation_li"]
     assert own == end["own_capital_end_li"] + end["reserve_end_li"]
     assert end["own_funds_before_li"] == start["reserve"] + start["own_capital"]
+
+
+def check_exchange(world: World, index: int, end: Row) -> None:
+    """Assert that rates of exchange cost at least their part of what nobody took back, and nothing where none moves (M-240)."""
+    start = world["platforms"][index]
+    moves = [m for m in world.get("exchange", []) if m["platform"] == index and m["day"] < len(world["fundamental"])]
+    if not moves:
+        assert end["exchange_loss_li"] == 0
+    if not end["funding_returned_li"]:
+        least = sum(start["funding"][m["layer"]]["amount"] * m["rise_bp"] // 10_000 for m in moves)
+        assert end["exchange_loss_li"] >= least
 
 
 def check_layers(start: dict[str, Any], end: Row) -> None:
@@ -147,6 +159,7 @@ def check_layers(start: dict[str, Any], end: Row) -> None:
     assert 0 <= compensated <= end["compensation_li"]
     funded = sum(layer["amount"] for layer in start["funding"]) + start["line_drawn"]
     funded += end["funding_interest_li"] + end["line_drawn_li"] + end["hedge_owed_li"] - end["funding_returned_li"]
+    funded += end["exchange_loss_li"]
     assert funded == end["junior_end_li"] + end["senior_end_li"]
     junior = sum(layer["amount"] for layer in start["funding"] if layer["seniority"] >= 2)
     assert junior - end["funding_returned_li"] <= end["junior_end_li"]
@@ -180,7 +193,7 @@ def check_requests(start: dict[str, Any], end: Row) -> None:
     assert (end["wave_asked_li"] > 0) == (end["wave_groups"] > 0)
     assert end["wave_groups"] <= len({h["group"] for h in start["holders"]})
     funding = sum(layer["amount"] for layer in start["funding"])
-    assert end["funding_returned_li"] <= end["funding_due_li"] <= end["funding_recalled_li"] <= funding
+    assert end["funding_returned_li"] <= end["funding_due_li"] <= end["funding_recalled_li"] <= funding + end["exchange_loss_li"]
     # An amount may be told twice: of the foreign layer behind another one, when its front takes as much by its own clause.
     most = sum(h["amount"] for h in start["holders"] if h["foreign"])
     most += sum(c["own"] for k in start["nodes"] if k["foreign"] for c in k["clauses"])
@@ -219,6 +232,7 @@ def check_days_of(world: World, result: Result, index: int) -> None:
     assert sum(day["sold_li"] for day in days) == end["sold_li"]
     assert days[-1]["own_funds_li"] == end["reserve_end_li"] + end["own_capital_end_li"]
     assert days[-1]["unpaid_li"] == end["unpaid_end_li"]
+    assert end["unpaid_days"] == sum(day["unpaid_li"] > 0 for day in days)
     most = len(start_accounts(world, index))
     assert all(0 <= day["accounts_forced"] <= most for day in days)
     assert end["accounts_forced"] <= sum(day["accounts_forced"] for day in days)

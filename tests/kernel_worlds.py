@@ -207,8 +207,18 @@ def _terms(world: World, instrument: Any) -> layout.Terms:
         minimum_sale=terms["minimum_sale"],
         displace=terms["displace"],
         plan=_plan(world),
+        exchange=_exchange(world),
         watch_pct=world.get("watch_pct", 3),
     )
+
+
+def _exchange(world: World) -> Any:
+    """Rates of exchange as rows of day, layer and rise, by day."""
+    first = [len(world["platforms"])]
+    for lender in world["platforms"]:
+        first.append(first[-1] + len(lender["funding"]))
+    rows = [(m["day"], first[m["platform"]] + m["layer"], m["rise_bp"]) for m in world.get("exchange", [])]
+    return np.array(rows, np.int64).reshape(len(rows), 3)
 
 
 def _plan(world: World) -> layout.Plan:

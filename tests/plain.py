@@ -46,6 +46,7 @@ from plain_withdrawals import (
     ask_in_wave,
     fall_due,
     hear,
+    make_recalls_dearer,
     open_houses,
     recall_funding,
 )
@@ -329,6 +330,21 @@ def accrue_interest(path: Path) -> None:
             platform.add("funding_interest_li", amount)
 
 
+def rates_of_exchange(path: Path) -> None:
+    """Make dearer what is owed in a currency that rises today (M-240)."""
+    for move in path.world.get("exchange", []):
+        if move["day"] != path.day:
+            continue
+        platform = path.platforms[move["platform"]]
+        layer = platform.layers[move["layer"]]
+        more = ceil_div(layer.amount * move["rise_bp"], BP)
+        layer.amount += more
+        platform.own_capital -= more
+        platform.add("exchange_loss_li", more)
+        if platform.house:
+            make_recalls_dearer(platform.house, move["layer"], move["rise_bp"], path.day, len(path.world["fundamental"]) - 1)
+
+
 # --- 5.2: payment ---------------------------------------------------------------------------------
 
 
@@ -350,7 +366,8 @@ def requests(path: Path) -> None:
         ask_as_planned(path.world, house, path.day, path.foreign_day)
         ask_in_wave(path.world, house, path.day)
         if not failed:
-            recall_funding(house, path.day, evening, fall, path.foreign_day)
+            moves = [m for m in path.world.get("exchange", []) if path.platforms[m["platform"]] is platform and m["day"] <= path.day]
+            recall_funding(house, path.day, evening, fall, path.foreign_day, moves)
         fall_due(house, path.day)
 
 
@@ -422,6 +439,7 @@ def payments(path: Path) -> None:
         platform.in_transit = 0
         unpaid = pay(platform, path.day, path.terms["pool_haircut_bp"])
         platform.today["unpaid_li"] = platform.due[path.day] - platform.paid
+        platform.add("unpaid_days", int(platform.today["unpaid_li"] > 0))
         if platform.failure_day:
             continue
         if unpaid > 0:
@@ -884,6 +902,8 @@ TALLIES = (
     "hedge_cost_li",
     "hedge_gain_li",
     "hedge_owed_li",
+    "unpaid_days",
+    "exchange_loss_li",
 )
 
 
@@ -986,6 +1006,7 @@ def run_day(path: Path) -> tuple[int, list[dict[str, int]]]:
     respond(path)
     open_market(path)
     sealed = [int(i.locked or i.closed) for i in path.instruments]
+    rates_of_exchange(path)
     accrue_interest(path)
     compensate(path)
     requests(path)

@@ -66,6 +66,7 @@ class House:
     funding_falls_due: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     owed: list[int] = field(default_factory=list)
     funding_due: list[int] = field(default_factory=lambda: [0])
+    dearer: int = 0
 
     @property
     def claims(self) -> int:
@@ -218,7 +219,7 @@ def depth(house: House, node: int) -> int:
     return 0 if above < 0 else 1 + depth(house, above)
 
 
-def recall_funding(house: House, day: int, evening: Evening, fall: int, foreign_day: int) -> None:
+def recall_funding(house: House, day: int, evening: Evening, fall: int, foreign_day: int, moves: list[dict[str, int]]) -> None:
     """Fire the clauses whose triggers are met, deeper layers first (M-137)."""
     for node in sorted(range(len(house.funds)), key=lambda n: -depth(house, n)):
         for at, clause in enumerate(house.funds[node].terms["clauses"]):
@@ -227,10 +228,10 @@ def recall_funding(house: House, day: int, evening: Evening, fall: int, foreign_
             house.fired.add((node, at))
             mine = house.funds[node]
             mine.by_clauses = max(mine.by_clauses, clause["own"])
-            pass_on(house, node, day)
+            pass_on(house, node, day, moves)
 
 
-def pass_on(house: House, node: int, day: int) -> None:
+def pass_on(house: House, node: int, day: int, moves: list[dict[str, int]]) -> None:
     """Carry what a layer newly gives to the layers in front and the platform (M-137)."""
     notice, first = 0, True
     while True:
@@ -247,9 +248,26 @@ def pass_on(house: House, node: int, day: int) -> None:
             break
         node = funds.terms["above"]
         house.funds[node].from_behind += more
+    for move in moves:
+        if move["layer"] == funds.terms["layer"]:
+            more += more * move["rise_bp"] // BP
     house.recalled += more
     house.funding_falls_due[day_after_notice(day, notice)].append(funds.terms["layer"])
     house.funding_falls_due[day_after_notice(day, notice)].append(more)
+
+
+def make_recalls_dearer(house: House, layer: int, rise_bp: int, today: int, last: int) -> None:
+    """What is recalled of a layer and not returned is more in yuan (M-240)."""
+    more = house.owed[layer] * rise_bp // BP
+    house.owed[layer] += more
+    house.dearer += more
+    house.recalled += more
+    for day in range(today, last + 1):
+        rows = house.funding_falls_due.get(day, [])
+        waiting = sum(amount for k, amount in zip(rows[::2], rows[1::2], strict=True) if k == layer)
+        if waiting:
+            rows.extend((layer, waiting * rise_bp // BP))
+            house.recalled += waiting * rise_bp // BP
 
 
 def fall_due(house: House, day: int) -> None:
@@ -267,4 +285,5 @@ def fall_due(house: House, day: int) -> None:
     rows = house.funding_falls_due.get(day, [])
     for layer, amount in zip(rows[::2], rows[1::2], strict=True):
         house.owed[layer] += amount
-    house.funding_due.append(house.funding_due[-1] + sum(rows[1::2]))
+    house.funding_due.append(house.funding_due[-1] + house.dearer + sum(rows[1::2]))
+    house.dearer = 0

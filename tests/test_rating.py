@@ -506,7 +506,7 @@ def test_the_shipped_scale_asks_for_every_point_of_the_six_dimensions():
 
 def test_every_indicator_that_is_computed_is_used_or_can_be_a_trigger():
     used = {i.name for d in SHIPPED.dimensions for i in d.indicators} | {t.indicator for t in SHIPPED.triggers}
-    assert {*BOOK, *PATH} - used == {"forced_accounts_pct"}
+    assert {*BOOK, *PATH} - used == {"forced_accounts_pct", "unpaid_days"}
 
 
 @pytest.mark.parametrize(("answer", "value", "points", "treatment"), [
@@ -529,7 +529,7 @@ def test_an_answer_is_given_proven_and_young(answer, value, points, treatment):
 
 def columns_of_the_shipped_scale():
     names = [i.name for d in SHIPPED.dimensions for i in d.indicators if i.source == "simulated"]
-    names += [t.indicator for t in SHIPPED.triggers if t.indicator in PATH]
+    names += [*(t.indicator for t in SHIPPED.triggers if t.indicator in PATH), "unpaid_days"]
     return [c for c in needed_columns(names) if c not in ("own_funds_before_li", "margin_call_peak_li")]
 
 
@@ -643,6 +643,45 @@ def test_grades_of_paths_by_floats_are_those_in_fractions(pairs, line, percent):
     case = Case(record["platforms"][0], scale)
     exact = [case.judge(paths.at(i), int(paths.own_li[i]), int(paths.call_li[i]), Fraction(40)).place for i in range(len(paths))]
     assert case.place_by_path(paths, Fraction(40)).tolist() == exact
+
+
+SUSPENSION = '[suspension]\nunpaid_days = 5\ngrade = "A"\naction_en = "Stop."\naction_zh = "停。"\nsource = "ours"\n'
+
+
+@pytest.mark.parametrize(("days", "grade_after", "suspended"), [
+    ((4, 4, 60), "AAA", False), ((0, 5, 5), "A", True), ((60, 60, 4), "A", True)])
+def test_unpaid_days_suspend_a_grade_from_the_stated_day_on(tmp_path, days, grade_after, suspended):
+    scale = more(tmp_path, SUSPENSION)
+    record, outcomes = run(own=150, crash=(0, 0, 0))
+    outcomes = with_columns(outcomes, unpaid_days=list(days))
+    row = rows_of(record, outcomes, scale)
+    many = sum(d >= 5 for d in days)
+    assert (row["grade_after"], row["suspended"], row["downgraded"]) == (grade_after, suspended, suspended)
+    assert row["migration"] == {"AAA": 3 - many, "AA": 0, "A": many, "B": 0}
+    assert row["share_suspended_pct"] == pytest.approx(100 * many / 3)
+    assert any(f"{many} of 3 paths have redemptions unpaid on 5 days or more" in r["en"] for r in row["reasons"])
+    assert any("suspended to A" in r["en"] for r in row["reasons"]) == suspended
+    (found,) = rate(record, outcomes, scale)["platforms"]
+    assert (found["action"]["en"] == "Stop.", found["overall"]["suspended"]) == (suspended, suspended)
+
+
+def test_a_suspension_never_lifts_a_grade_and_a_scale_may_do_without(tmp_path):
+    record, outcomes = run(own=149, crash=(1000, 1000, 1000))
+    held = with_columns(outcomes, unpaid_days=[9, 9, 9])
+    row = rows_of(record, held, more(tmp_path, SUSPENSION))
+    assert (row["grade_after"], row["suspended"]) == ("B", True)
+    without = rows_of(record, outcomes, read_scale(SIX))
+    assert (without["suspended"], without["share_suspended_pct"]) == (False, 0)
+    assert not any("suspended" in r["en"] for r in without["reasons"])
+    assert (SHIPPED.suspension.unpaid_days, SHIPPED.suspension.grade) == (5, "B")
+
+
+@pytest.mark.parametrize(("old", "new", "rule"), [
+    ('"A"', '"C"', "is no grade of the scale"), ("= 5", "= 0", "must be at least 1"), ("unpaid_days", "unpaid_day", "unpaid_days"),
+])
+def test_bad_suspensions_are_refused(tmp_path, old, new, rule):
+    with pytest.raises(InputError, match=rule):
+        more(tmp_path, SUSPENSION.replace(old, new))
 
 
 @pytest.mark.parametrize(("text", "rule"), [

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from kernel_worlds import facts_of, paths_of, state_of, told
+from plain_market import philox4x32
 from rich.cells import cell_len
 from rich.console import Console
 from worlds import hand_world, planned_worlds, worlds
@@ -250,6 +251,50 @@ def test_the_example_of_the_readme(tmp_path: Path) -> None:
     assert (rest["debt_li"].iloc[0], rest["debt_li"].iloc[-1], rest["collateral_li"].iloc[-1]) == (93_047_231, 29_524_491, 38_382_000)
 
 
+# --- what became of the client's own money --------------------------------------------------------
+
+
+def days_of(equity: list[int], paid: dict[int, int] | None = None) -> pd.DataFrame:
+    """Days of an account without debt: equity by day, and what was paid in."""
+    rows = [dict.fromkeys(ledger.ACCOUNT_DAY_COLUMNS, 0) | {"day": t, "collateral_li": e} for t, e in enumerate(equity)]
+    return pd.DataFrame(rows).assign(paid_in_li=[(paid or {}).get(t, 0) for t in range(len(equity))])
+
+
+def test_return_and_fall_of_own_money_by_hand() -> None:
+    """100 → 110 → (30 paid in) 118: +10%, then 88 / 110 = -20%, then 118 → 118 nothing: 1.1 × 0.8 = 0.88, 20% below the peak."""
+    found = ledger.client_result(days_of([100, 110, 118, 118], {2: 30}))
+    assert found is not None
+    assert (found.days, found.lost_on, found.paid_in_li) == (3, None, 30)
+    assert found.return_pct == pytest.approx(-12)
+    assert found.fall_pct == pytest.approx(20)
+    # Daily returns 0.1, -0.2, 0: mean -1/30, standard deviation √(7/3) / 10, ratio -√(1/21).
+    assert found.sharpe == pytest.approx(-1 / 21**0.5)
+    x = np.array([0.1, -0.2, 0.0])
+    z = (x - x.mean()) / x.std()
+    wanted = (1 + 1 / 42 + (z**3).mean() / 21**0.5 + ((z**4).mean() - 3) / 84) / 3
+    assert found.sharpe_error == pytest.approx(wanted**0.5)
+
+
+def test_own_money_that_is_gone_stays_gone() -> None:
+    """Where less is left than was owed, or only what was paid in that day, all is lost; later days have no return."""
+    found = ledger.client_result(days_of([100, 50, -20, 40], {3: 60}))
+    assert found is not None
+    assert (found.days, found.lost_on, found.return_pct, found.fall_pct) == (2, 2, -100.0, 100.0)
+    assert ledger.client_result(days_of([0, 10])) is None
+    still = ledger.client_result(days_of([100, 100, 100]))
+    assert still is not None
+    assert (still.return_pct, still.fall_pct, still.sharpe, still.sharpe_error) == (0.0, 0.0, None, None)
+
+
+def test_the_error_of_a_sharpe_ratio_is_the_spread_of_many() -> None:
+    """Rare large losses: the mean of the stated variances is that of the ratios, of which the one for normal returns is not half."""
+    words = np.array([philox4x32((k, 0, 0, 0), (7, 0)) for k in range(800 * 60)], np.float64).reshape(800, 240)
+    samples = 0.08 + 0.05 * np.log((words + 0.5) / 2.0**32)
+    found = np.array([ledger.sharpe_ratio(one.tolist()) for one in samples])
+    assert (found[:, 1] ** 2).mean() == pytest.approx(found[:, 0].var(), rel=0.2)
+    assert (1 + (found[:, 0] ** 2) / 2).mean() / 240 < 0.5 * found[:, 0].var()
+
+
 # --- a run --------------------------------------------------------------------------------------
 
 
@@ -340,6 +385,24 @@ def test_days_and_marks_agree(life: sl.Replay) -> None:
     days = life.account_days.set_index("day").loc[marks["day"]]
     assert len(marks) > 20
     assert days["collateral_open_li"].tolist() == marks["money_li"].tolist() == marks["collateral_li"].tolist()
+
+
+def test_own_money_is_told_of_the_account_of_a_path(life: sl.Replay, path: sl.Replay) -> None:
+    """The result stands in the headline, and what is paid in is what the events say."""
+    days = life.account_days
+    assert days is not None
+    assert path.result is None
+    own = life.result
+    assert own is not None
+    answers = life.events[life.events["event"] == "answer"]
+    assert days["paid_in_li"].sum() == own.paid_in_li == answers["money_li"].sum()
+    assert days.loc[answers["day"].astype(int), "paid_in_li"].tolist() == answers["money_li"].tolist()
+    equity = days["collateral_li"] - days["debt_li"]
+    if own.paid_in_li == 0 and own.lost_on is None:
+        assert own.return_pct == pytest.approx(100 * (equity.iloc[-1] / equity.iloc[0] - 1))
+    said = page.headline(life)[-2]
+    assert f"return {own.return_pct:.2f}%" in said.pick("en")
+    assert f"收益率{own.return_pct:.2f}%" in said.pick("zh")
 
 
 def test_a_small_log_is_enlarged() -> None:

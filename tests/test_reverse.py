@@ -205,6 +205,19 @@ def test_a_dial_without_a_range_goes_over_all_that_its_rule_allows() -> None:
     assert (days.mild, days.severe, days.steps) == (5, 30, 25)
 
 
+def test_a_share_of_nothing_is_a_scenario_in_which_nobody_asks() -> None:
+    """The dial of redemptions starts at 0, where its own rule lets it start."""
+    base = read_scenario("redemption-20")
+    dial = read_dial("redemption.share_pct", base)
+    assert dial.mild == 0
+    assert turned(base, [(dial.key, dial.mild)]).redemption is None
+    assert turned(base, [(dial.key, dial.at(1))]).redemption is not None
+    wave = read_scenario("withdrawal-wave")
+    still = turned(wave, [(dial.key, Decimal(0))]).redemption
+    assert still is not None
+    assert (still.who, still.share_pct, still.wave) == ("nobody", 0, wave.redemption.wave if wave.redemption else None)
+
+
 def test_a_setting_that_fits_nothing_is_refused_with_the_scenarios_rule() -> None:
     with pytest.raises(InputError, match="trough_day"):
         turned(read_scenario("crash-40"), [("market.crash.trough_day", Decimal(70))])

@@ -428,6 +428,17 @@ def withdrawals(draw: DrawFn, lenders: list[dict[str, Any]], days: int) -> dict[
     }
 
 
+@st.composite
+def exchanges(draw: DrawFn, lenders: list[dict[str, Any]], days: int) -> list[dict[str, int]]:
+    """Draw rates of exchange by day, mostly none: small rises, as amounts may already be as large as they can be."""
+    layers = [(p, k) for p, lender in enumerate(lenders) for k in range(len(lender["funding"]))]
+    moves = []
+    for _ in range(draw(st.sampled_from((0, 0, 1, 2, 3))) if layers else 0):
+        p, k = draw(st.sampled_from(layers))
+        moves.append({"day": draw(st.integers(1, days)), "platform": p, "layer": k, "rise_bp": draw(st.sampled_from((1, 700, 2_500)))})
+    return sorted(moves, key=lambda m: m["day"])
+
+
 def opening(world: World) -> list[int]:
     """Return the quoted prices of day 1, when no impact is left yet (M-13, M-14)."""
     prices = []
@@ -538,6 +549,7 @@ def worlds(
         "platforms": lenders,
         "terms": draw(terms()),
         "withdrawals": draw(withdrawals(lenders, days)),
+        "exchange": draw(exchanges(lenders, days)),
     }
     if crowded:
         crowd(world)

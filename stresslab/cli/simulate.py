@@ -184,6 +184,7 @@ def _tell(made: Replay, every: bool, rows: int, csv: Path | None, svg: Path | No
             told = {"folder": made.folder, "scenario": made.scenario["id"], "path": made.path, "seed": made.seed, "agrees": True}
             events = ledger.records(ledger.view(made, every))
             told |= {"weighted": made.weighted} if made.weighted else {}
+            told |= {"result": made.result._asdict()} if made.result else {}
             print(json.dumps(told | {"account": made.account, "events": events}, ensure_ascii=False))
             return
         console = terminal()

@@ -165,11 +165,11 @@ def begin_story(f: Facts, story: Story) -> None:
         o.margin_call_issued_li = o.margin_call_unanswered_li = 0
         o.accounts_called = o.accounts_forced = o.accounts_in_deficit = 0
         o.sold_li = o.displaced_li = o.selling_cost_li = o.client_paid_li = o.repaid_li = 0
-        o.loan_interest_li = o.funding_interest_li = o.pool_loss_li = o.deficit_li = 0
+        o.loan_interest_li = o.funding_interest_li = o.pool_loss_li = o.deficit_li = o.exchange_loss_li = 0
         o.absorbed_by_reserve_li = o.absorbed_by_own_capital_li = o.absorbed_by_junior_li = 0
         o.absorbed_by_senior_li = o.absorbed_by_claims_li = o.deficit_unrealised_li = 0
         o.redemption_due_li = o.redemption_paid_li = o.redemption_segregated_li = o.line_drawn_li = 0
-        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = o.first_response_day = 0
+        o.first_unpaid_day = o.own_funds_exhausted_day = o.failure_day = o.first_response_day = o.unpaid_days = 0
         o.compensation_li = o.hedge_cost_li = o.hedge_gain_li = o.hedge_owed_li = o.hedge_end_li = 0
         for day in range(f.terms.calendar.size):
             story.days[day, p].sold_li = 0
@@ -635,7 +635,7 @@ def run_path(
         fall_bp = max(0, 10_000 - factor_bp[day])
         decide(day, factor_bp, f, s, story)
         open_market(day, fundamental[day], closed[day], fall_bp, f, s, story)
-        open_platforms(s)
+        open_platforms(day, f, s, story)
         open_accounts(day, path, seed, fundamental[day], fall_bp, f, s, story)
         measure(day, s, story)
         bear(f, s, story)

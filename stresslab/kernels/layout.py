@@ -134,6 +134,7 @@ OUTCOME = _record(
     "junior_end_li", "senior_end_li", "claims_end_li", "reserve_end_li", "own_capital_end_li", "account_cash_end_li",
     "first_response_day", "compensation_li", "hedge_cost_li", "hedge_gain_li", "hedge_owed_li", "hedge_end_li",
     "wave_asked_li", "wave_groups", "gated_end_li", "foreign_asked_li", "funding_recalled_li", "funding_due_li", "funding_returned_li",
+    "unpaid_days", "exchange_loss_li",
 )
 #: What each day says of each platform: ``glossary.DAY_MEASURES``.
 DAY = _record("margin_call_li", "deficit_li", "own_funds_li", "unpaid_li", "sold_li", "accounts_forced",
@@ -182,6 +183,7 @@ class Terms(NamedTuple):
     minimum_sale: int
     displace: bool
     plan: Plan = Plan()
+    exchange: I64 = np.zeros((0, 3), np.int64)  # by day: the day, a funding layer, by how many bp its currency rises (M-240)
     watch_pct: int = 3  # how far below prices without impact the first bounds are set; changes the speed, never a result
 
 

@@ -21,13 +21,14 @@ EVENT = np.dtype(
 (
     MARK, INTEREST, CALL, ANSWER, LAPSE, OVERDUE, RECALL, REPAY_CASH, ORDER, FILL, COST, REPAY, WRITE_OFF,
     LOCKED, CLOSED, PRICE, RATIONED, BREAKER, DUE, PAID, POOL_SOLD, LINE_DRAWN, UNPAID, ABSORBED, EXHAUSTED, FAILED,
-    FUNDING_DUE, RETURNED, RESPONSE, COMPENSATED, HEDGE_PAID, HEDGE_GAIN, HEDGE_LOSS,
-) = range(33)
+    FUNDING_DUE, RETURNED, RESPONSE, COMPENSATED, HEDGE_PAID, HEDGE_GAIN, HEDGE_LOSS, EXCHANGE,
+) = range(34)
 #: Kinds by number, as tables name them.
 KINDS = (
     "mark", "interest", "call", "answer", "lapse", "overdue", "recall", "repay_cash", "order", "fill", "cost", "repay", "write_off",
     "locked", "closed", "price", "rationed", "breaker", "due", "paid", "pool_sold", "line_drawn", "unpaid", "absorbed", "exhausted",
     "failed", "funding_due", "returned", "response", "compensated", "hedge_paid", "hedge_gain", "hedge_loss",
+    "exchange",
 )
 NOBODY = -1
 

@@ -8,6 +8,7 @@ from stresslab.kernels.layout import Facts, Record, Records, State, Story
 from stresslab.kernels.ledger import (
     ABSORBED,
     DUE,
+    EXCHANGE,
     EXHAUSTED,
     FAILED,
     FUNDING_DUE,
@@ -22,7 +23,7 @@ from stresslab.kernels.ledger import (
     note,
 )
 from stresslab.kernels.liquidity import absorb, sell_pool, share_up
-from stresslab.kernels.withdrawals import give_back, owed_to_funders
+from stresslab.kernels.withdrawals import give_back, make_dearer, owed_to_funders
 
 PPM = 1_000_000
 
@@ -41,8 +42,27 @@ def begin_platforms(f: Facts, s: State) -> None:
 
 
 @kernel
-def open_platforms(s: State) -> None:
-    """Clear what the accounts will add up today (M-19)."""
+def revalue(day: int, f: Facts, s: State, story: Story) -> None:
+    """What platforms owe in a currency that rises today is more in yuan: a loss of own capital (M-240)."""
+    moves = f.terms.exchange
+    for e in range(moves.shape[0]):
+        if moves[e, 0] == day:
+            k, rise_bp = moves[e, 1], moves[e, 2]
+            p = f.layer[k].platform
+            loss = (s.layer[k].amount * rise_bp + 9_999) // 10_000
+            s.layer[k].amount += loss
+            s.platform[p].own_capital -= loss
+            story.outcome[p].exchange_loss_li += loss
+            if f.requests.moves:
+                make_dearer(day, k, rise_bp, s.requests, story.outcome[p])
+            if keeps(s.ledger) and loss > 0:
+                note(s.ledger, day, 0, EXCHANGE, p, NOBODY, 0, 0, loss)
+
+
+@kernel
+def open_platforms(day: int, f: Facts, s: State, story: Story) -> None:
+    """Bring in the day's rates of exchange, and clear what the accounts will add up today (M-19, M-240)."""
+    revalue(day, f, s, story)
     for p in range(s.platform.size):
         sums = s.platform[p]
         sums.to_cover = sums.uncovered = sums.uncovered_fundamental = sums.call = sums.call_fundamental = 0
@@ -95,6 +115,7 @@ def pay(day: int, f: Facts, s: State, story: Story) -> None:
             if o.funding_returned_li > returned:
                 give_back(p, o.funding_returned_li - returned, f.layer, s.layer, s.requests)
         story.days[day, p].unpaid_li = o.redemption_due_li - o.redemption_paid_li
+        o.unpaid_days += 1 if story.days[day, p].unpaid_li > 0 else 0
         unpaid = o.redemption_due_li - o.redemption_paid_li + o.funding_due_li - o.funding_returned_li
         if unpaid > 0 and o.failure_day == 0:
             if o.first_unpaid_day == 0:

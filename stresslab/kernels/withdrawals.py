@@ -10,7 +10,7 @@ import numpy as np
 
 from stresslab.kernels import kernel
 from stresslab.kernels.draws import STREAM_REQUESTS, words
-from stresslab.kernels.layout import I64, U64, Facts, Records, Story
+from stresslab.kernels.layout import I64, U64, Facts, Record, Records, Story
 from stresslab.kernels.liquidity import share_up
 from stresslab.kernels.requests import (
     COVERAGE,
@@ -138,7 +138,7 @@ def ask(day: int, path: int, seed: int, fall_bp: int, facts: Facts, now: Request
     for c in range(f.clause.size):
         if now.fired[c] == 0 and fires(day, fall_bp, c, f, now, facts.platform, outcome, days):
             now.fired[c] = 1
-            take_back(day, c, calendar, f, now, outcome)
+            take_back(day, c, calendar, facts.terms.exchange, f, now, outcome)
     for p in range(f.house.size):
         fall_due(day, p, f, now, outcome, days)
 
@@ -266,7 +266,7 @@ def fires(day: int, fall_bp: int, c: int, f: Requests, now: RequestState, platfo
 
 
 @kernel
-def take_back(day: int, c: int, calendar: I64, f: Requests, now: RequestState, outcome: Records) -> None:
+def take_back(day: int, c: int, calendar: I64, exchange: I64, f: Requests, now: RequestState, outcome: Records) -> None:
     """Take what a clause takes, and carry it through the layers in front to the platform (M-137)."""
     k = np.int64(f.clause[c].node)
     now.node[k].own = max(now.node[k].own, f.clause[c].own)
@@ -284,6 +284,7 @@ def take_back(day: int, c: int, calendar: I64, f: Requests, now: RequestState, o
             o.foreign_asked_li += more
         first = False
         if node.above < 0:
+            more = at_rates(day, node.layer, more, exchange)
             o.funding_recalled_li += more
             at = due_day(calendar, day, notice)
             if at < calendar.size:
@@ -291,6 +292,28 @@ def take_back(day: int, c: int, calendar: I64, f: Requests, now: RequestState, o
             return
         k = node.above
         now.node[k].behind += more
+
+
+@kernel
+def at_rates(day: int, layer: int, amount: int, exchange: I64) -> int:
+    """An amount of a funding layer, in yuan of the book's date, in yuan of a day (M-240)."""
+    for e in range(exchange.shape[0]):
+        if exchange[e, 1] == layer and exchange[e, 0] <= day:
+            amount += amount * exchange[e, 2] // 10_000
+    return amount
+
+
+@kernel
+def make_dearer(day: int, layer: int, rise_bp: int, now: RequestState, o: Record) -> None:
+    """What is recalled of a layer and not yet returned is more in yuan, due today or on a later day of the run (M-240)."""
+    more = now.owed[layer] * rise_bp // 10_000
+    now.owed[layer] += more
+    o.funding_due_li += more
+    o.funding_recalled_li += more
+    for at in range(day, now.coming.shape[0]):
+        more = now.coming[at, layer] * rise_bp // 10_000
+        now.coming[at, layer] += more
+        o.funding_recalled_li += more
 
 
 @kernel

@@ -14,7 +14,7 @@ from stresslab.rating.indicators import PATH, Json
 from stresslab.rating.judge import Case, Judged, answer_of
 from stresslab.rating.paths import Paths, beyond, read_paths
 from stresslab.rating.scale import Dimension, Scale, Trigger
-from stresslab.rating.words import coverage_reasons, dimension_reasons, short, text, trigger_reasons
+from stresslab.rating.words import coverage_reasons, dimension_reasons, short, suspension_reasons, text, trigger_reasons
 from stresslab.sampling import Sampling, groups_of
 from stresslab.statistics import Groups, probability
 
@@ -28,12 +28,13 @@ def rate(record: Json, outcomes: pd.DataFrame, scale: Scale) -> Json:
 
     Scores, indicator values and coverages are decimal strings, exact up to six decimals and rounded
     down beyond (so that a score never shows a threshold that it did not reach); the grades come
-    from the exact fractions. `downgraded` says that the two-notch rule or a trigger was applied, even where the
+    from the exact fractions. `downgraded` says that the two-notch rule, a trigger or the suspension was applied, even where the
     grade was already the lowest. A platform is rated by the deciding scenario: without it, or if
     it has no crash of the depth that the rule asks for, it is not rated.
     """
     simulated = [i.name for d in scale.dimensions for i in d.indicators if i.source == "simulated"]
     simulated += [t.indicator for t in scale.triggers if t.indicator in PATH]
+    simulated += ["unpaid_days"] if scale.suspension else []
     paths = read_paths(record, outcomes, simulated)
     written = record.get("book", {}).get("as_of")
     as_of = None if written is None else datetime.date.fromisoformat(str(written))
@@ -51,6 +52,7 @@ def rate(record: Json, outcomes: pd.DataFrame, scale: Scale) -> Json:
             },
             "combine": scale.combine,
             "triggers": [_trigger_row(one) for one in scale.triggers],
+            "suspension": None if scale.suspension is None else scale.suspension.model_dump(),
             "grades": [{"name": name, "from_score": text(low)} for name, low in scale.thresholds],
         },
         "platforms": [_rate_platform(record, Case(known(record, platform), scale, as_of), paths) for platform in record["platforms"]],
@@ -119,11 +121,12 @@ def _rate_platform(record: Json, case: Case, paths: dict[tuple[str, str], Paths]
     deciding: Paths | None = None
     if reason is None:
         found = rated[scale.deciding_scenario]
-        kept = ("grade_before", "score_before", "downgraded", "coverage_pct_median")
+        kept = ("grade_before", "score_before", "downgraded", "suspended", "coverage_pct_median")
         shares = ("share_below_pct", "share_below_error_pct")
         overall = {"scenario": found["scenario"], "grade": found["grade_after"]}
         overall |= {"score": found["score_after"]} | {key: found[key] for key in (*kept, *shares)}
-        final = next(one for one in scale.grades if one.name == found["grade_after"])
+        graded = next(one for one in scale.grades if one.name == found["grade_after"])
+        final = scale.suspension if scale.suspension and found["suspended"] else graded
         action = {"en": final.action_en, "zh": final.action_zh}
         deciding = paths[scale.deciding_scenario, platform_id]
     return {
@@ -162,7 +165,7 @@ def _rate_scenario(
     below_pct = Fraction(case.scale.downgrade.coverage_below_pct)
     under = beyond(paths.values["own_funds_coverage_pct"], below_pct, True)
     n, below, groups = len(paths), int(np.sum(under)), groups_of(sampling, paths.numbers)
-    places = case.place_by_path(paths, depth)
+    places, suspended = case.place_by_path(paths, depth), case.suspended(paths)
     own, call = int(paths.own_li[paths.median]), int(paths.call_li[paths.median])
     return {
         "scenario": scenario["id"],
@@ -170,7 +173,10 @@ def _rate_scenario(
         "grade_after": names[after.place],
         "score_before": text(before.score) if before else None,
         "score_after": text(after.score),
-        "downgraded": after.low_coverage or bool(after.fired),
+        "downgraded": after.low_coverage or bool(after.fired) or after.suspended,
+        "suspended": after.suspended,
+        "share_suspended_pct": 100 * int(np.sum(suspended)) / n,
+        "share_suspended_error_pct": _null(probability(suspended, groups).error),
         "coverage_pct_median": None if coverage is None else text(coverage),
         "share_below_pct": 100 * below / n,
         "share_below_error_pct": _null(probability(under, groups).error),
@@ -184,6 +190,7 @@ def _rate_scenario(
             *coverage_reasons(coverage, own, call, case, after, deep=case.deep(depth)),
             {"en": f"{below} of {n} paths are below {short(below_pct)}%.", "zh": f"{n} 条路径中有 {below} 条低于 {short(below_pct)}%。"},
             *trigger_reasons(case, after),
+            *suspension_reasons(case, after, state, int(np.sum(suspended)), n),
             *dimension_reasons(case, state),
         ],
     }

@@ -165,6 +165,8 @@ PATH: dict[str, OfPath] = {
     # The day on which own funds are exhausted, in percent of the run's days: passed if they never are.
     "absorption_days_pct": OfPath(("own_funds_exhausted_day",), ("days",), "low"),
     "forced_accounts_pct": OfPath(("accounts_forced",), ("accounts_with_debt",), "high", "zero"),
+    # Days, as over / under is in percent (M-239).
+    "unpaid_days": OfPath(("unpaid_days",), ("100",), "high"),
     "unpaid_pct": OfPath(("unpaid_end_li",), ("redemption_due_li",), "high", "zero"),
     "failure_probability_pct": OfPath(("failure_day",), (), "high", event=True),
     # A loss or a lack of money reaches others: funders or clients bear a deficit, or redemptions stay unpaid (M-127).

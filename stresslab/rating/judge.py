@@ -47,6 +47,7 @@ class Judged(NamedTuple):
     score: Fraction
     low_coverage: bool
     fired: tuple[Fired, ...]
+    suspended: bool
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,17 @@ class Case:
                 after = self.lowered(one, start)
                 fired.append(Fired(one, value, start, after))
                 place, worst = after, max(worst, after)
-        return Judged(place if self.scale.combine == "sum" else worst, reached, total, low, tuple(fired))
+        place = place if self.scale.combine == "sum" else worst
+        rule, days = self.scale.suspension, state.get("unpaid_days")
+        suspended = rule is not None and days is not None and days >= rule.unpaid_days
+        if rule is not None and suspended:
+            place = max(place, self.places[rule.grade])
+        return Judged(place, reached, total, low, tuple(fired), suspended)
+
+    def suspended(self, paths: Paths) -> NDArray[np.bool_]:
+        """On which paths redemptions stood unpaid for as long as the scale's suspension asks (M-239)."""
+        rule = self.scale.suspension
+        return np.zeros(len(paths), np.bool_) if rule is None else paths.values["unpaid_days"].over >= rule.unpaid_days
 
     def deep(self, depth: Fraction | None) -> bool:
         """Whether a crash is as deep as the coverage rule asks."""
@@ -197,6 +208,8 @@ class Case:
             place = np.where(fires, after, place)
             worst = np.where(fires, np.maximum(worst, after), worst)
         out: NDArray[np.int64] = place if self.scale.combine == "sum" else worst
+        if self.scale.suspension is not None:
+            out = np.where(self.suspended(paths), np.maximum(out, self.places[self.scale.suspension.grade]), out)
         for path in np.flatnonzero(unsure):
             at = int(path)
             out[at] = self.judge(paths.at(at), int(paths.own_li[at]), int(paths.call_li[at]), depth).place

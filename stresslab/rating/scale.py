@@ -115,6 +115,16 @@ class Trigger(_Part):
         return Fraction(self.below if self.below is not None else self.above or 0)
 
 
+class Suspension(_Part):
+    """From how many days with unpaid redemptions on a grade is set, whatever the score, and the action that goes with it (M-239)."""
+
+    unpaid_days: Annotated[StrictInt, Field(ge=1)]
+    grade: Text
+    action_en: Text
+    action_zh: Text
+    source: Text
+
+
 class Scale(_Part):
     """A scale file: what is measured, how it scores, and which grade follows."""
 
@@ -127,6 +137,7 @@ class Scale(_Part):
     dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1)]
     combine: Literal["worst", "sum"] = "worst"
     triggers: tuple[Trigger, ...] = ()
+    suspension: Suspension | None = None
     _digest: str = PrivateAttr(default="")
 
     @property
@@ -181,6 +192,7 @@ _TABLES: dict[tuple[str, ...], type[_Part]] = {
     ("dimensions",): Dimension,
     ("dimensions", "indicators"): Indicator,
     ("triggers",): Trigger,
+    ("suspension",): Suspension,
 }
 
 
@@ -255,7 +267,7 @@ def _weight_faults(file: str, key: str, tables: list[Json]) -> list[Fault]:
 
 
 def _trigger_faults(file: str, raw: Json) -> list[Fault]:
-    """A trigger without one line, of an indicator that is not in the scale and not computed, or with a floor that is no grade."""
+    """A trigger without one line, or of an indicator that is neither asked for nor computed; a floor or a suspension to no grade."""
     triggers, grades = _tables(raw, "triggers"), [g.get("name") for g in _tables(raw, "grades")]
     asked = {i.get("name") for d in _tables(raw, "dimensions") for i in _tables(d, "indicators")} | BOOK.keys() | PATH.keys()
     faults = _repeated(file, "triggers", triggers)
@@ -271,6 +283,11 @@ def _trigger_faults(file: str, raw: Json) -> list[Fault]:
         if isinstance(floor, str) and floor not in grades:
             way_out = nearest(floor, [str(g) for g in grades])
             faults.append(Fault(file, "is no grade of the scale", way_out, column=_key(("triggers", i, "floor")), value=floor))
+    held = raw.get("suspension")
+    to = held.get("grade") if isinstance(held, dict) else None
+    if isinstance(to, str) and to not in grades:
+        way_out = nearest(to, [str(g) for g in grades])
+        faults.append(Fault(file, "is no grade of the scale", way_out, column="suspension.grade", value=to))
     return faults
 
 

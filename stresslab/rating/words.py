@@ -70,6 +70,23 @@ def trigger_reasons(case: Case, judged: Judged) -> list[Json]:
     return reasons
 
 
+def suspension_reasons(case: Case, judged: Judged, state: State, paths: int, of: int) -> list[Json]:
+    """Whether unpaid redemptions set the grade, and on how many paths they do (M-239)."""
+    rule, days = case.scale.suspension, state.get("unpaid_days")
+    if rule is None or days is None or paths == 0:
+        return []
+    many, least = short(days), rule.unpaid_days
+    reasons = []
+    if judged.suspended:
+        reasons.append({
+            "en": f"Redemptions stand unpaid on {many} days of the median path; from {least} on the grade is suspended to {rule.grade}.",
+            "zh": f"中位路径有 {many} 日存在未兑付，达到 {least} 日即暂停评级并降至 {rule.grade}。",
+        })
+    return [*reasons, {
+        "en": f"{paths} of {of} paths have redemptions unpaid on {least} days or more.",
+        "zh": f"{of} 条路径中有 {paths} 条未兑付达到 {least} 日。"}]
+
+
 def dimension_reasons(case: Case, state: State) -> list[Json]:
     """The dimensions whose score alone would be the lowest grade, each with the indicator that costs it most."""
     reasons = []

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stresslab.ledger import Replay
+from stresslab.ledger import ClientResult, Replay
 from stresslab.report.phrase import Language, Phrase, join, sentences
 from stresslab.report.run_tables import given
 from stresslab.spreadsheets import csv_rows, harmless
@@ -53,6 +53,7 @@ EVENTS = {
     "hedge_loss": Phrase("loss of a hedge", "对冲亏损"),
     "funding_due": Phrase("recalled funding to be returned", "应退还资金"),
     "returned": Phrase("recalled funding returned", "已退还资金"),
+    "exchange": Phrase("exchange loss on funding", "外币资金汇兑损失"),
 }
 _DISPLACED = Phrase("{event} ({money} of it because another share could not be sold)", "{event}（其中{money}因他券无法卖出而转移）")
 _STYLES = {
@@ -179,7 +180,24 @@ def headline(replay: Replay) -> list[Phrase]:
         debt=yuan(says["debt_li"], 3, ","), cash=yuan(says["cash_li"], 3, ","), rate=percent_of(says["rate_bp"]),
         warning=percent_of(says["warning_bp"]), line=percent_of(says["liquidation_bp"]), restore=percent_of(says["restore_bp"]))
     gone = _debt_gone(replay)
-    return [title, lines, *([gone] if gone else []), agrees]
+    own = replay.result
+    return [title, lines, *([gone] if gone else []), *([_own_money(own)] if own else []), agrees]
+
+
+def _own_money(own: ClientResult) -> Phrase:
+    """What became of the client's own money (M-238)."""
+    said = [Phrase(
+        "The client's own money: return {gain}% over the path, largest fall from a peak {fall}%.",
+        "客户自有资金：全程收益率{gain}%，最大回撤{fall}%。").fill(gain=f"{own.return_pct:.2f}", fall=f"{own.fall_pct:.2f}")]
+    if own.lost_on is not None:
+        said.append(Phrase("All of it is lost on day {day}.", "第{day}日全部亏尽。").fill(day=own.lost_on))
+    if own.sharpe is not None:
+        said.append(Phrase(
+            "Daily Sharpe ratio {ratio} ± {error} ({days} days).", "日夏普比率 {ratio} ± {error}（{days}日）。",
+        ).fill(ratio=f"{own.sharpe:.3f}", error=f"{own.sharpe_error:.3f}", days=own.days))
+    if own.paid_in_li:
+        said.append(Phrase("The {paid} yuan paid in are no return.", "补入的{paid}元不计为收益。").fill(paid=yuan(own.paid_in_li, 3, ",")))
+    return sentences(said)
 
 
 def _agrees(replay: Replay) -> Phrase:

@@ -49,6 +49,8 @@ BOOK_FORMULAS: tuple[tuple[int, str, str, str, str], ...] = (
     (124, "Triggers", "下调触发条件",
      "an indicator strictly beyond its line costs some grades, but not below its floor; the worst counts, or they add up",
      "指标严格越线则下调若干档，但不低于其下限；取最差者或逐项累加"),
+    (239, "Suspension", "暂停评级", "redemptions unpaid on so many days of the run set the grade that the scale names, if it is the worse",
+     "未兑付达到标尺所定天数时，评级降至标尺指定等级（若更差）"),
     (125, "Migration", "评级迁移", "the grade of each path's own outcomes, by the grade of the same path at baseline",
      "按各路径自身结果评级，并按同一路径在基准情景下的评级划分"),
     (126, "Rate gap", "利率缺口", "Δr (Σ loans × remaining year − Σ funding × remaining year), each from its repricing on",

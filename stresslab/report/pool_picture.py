@@ -25,7 +25,9 @@ KINDS: dict[str, tuple[Phrase, str]] = {
 _RED = "#c2281a"
 _USES = (("loans_li", Phrase("loans", "融资"), "#45525e"), ("liquid_li", Phrase("cash and liquid pool", "现金与流动性资产"), "#7d8b97"),
          ("other_li", Phrase("other assets", "其他资产"), "#b6bfc7"))
-_WIDTH, _BAR, _SLOT, _TALL, _TOP, _LEFT, _RIGHT = 1120.0, 11.0, 17.0, 520.0, 30.0, 8.0, 150.0
+_WIDTH, _BAR, _SLOT, _TALL, _TOP, _LEFT, _RIGHT = 1120.0, 11.0, 17.0, 520.0, 30.0, 18.0, 150.0
+#: So tall, in pixels, is a line of letters.
+_LETTERS = 12.0
 #: More layers than this are added up by platform and kind.
 _LAYERS_MOST = 60
 
@@ -161,22 +163,27 @@ def _placed(pool: _Pool) -> float:
     for node in sorted(pool.nodes.values(), key=lambda n: (n.column, n.order, n.key)):
         node.tall = max(2.0, node.amount / total * _TALL)
         columns.setdefault(node.column, []).append(node)
-    tall = max(sum(max(n.tall, _SLOT) + 6 for n in row) for row in columns.values())
+    tall = max(sum(_slot(n) + 6 for n in row) for row in columns.values())
     for column in sorted(columns, reverse=True):
         row = columns[column]
         if column <= pool.deep:
             # A bar wants to stand where its money goes.
             row.sort(key=lambda n: (_aim(pool, n), n.order, n.key))
         y = _TOP
-        gap = 6.0 if column <= pool.deep else max(6.0, (tall - sum(max(n.tall, _SLOT) for n in row)) / max(1, len(row)))
+        gap = 6.0 if column <= pool.deep else max(6.0, (tall - sum(_slot(n) for n in row)) / max(1, len(row)))
         for n in row:
-            slot = max(n.tall, _SLOT)
-            left = sum(max(m.tall, _SLOT) + 6 for m in row[row.index(n):])
+            slot = _slot(n)
+            left = sum(_slot(m) + 6 for m in row[row.index(n):])
             wanted = _aim(pool, n) - slot / 2 if column <= pool.deep else y
             y = max(y, min(wanted, _TOP + tall - left))
-            n.y = y + (slot - n.tall) / 2
+            n.y = y + (slot - n.tall) / (1 if n.tall < _LETTERS else 2)
             y += slot + gap
     return tall + _TOP + 40
+
+
+def _slot(node: _Node) -> float:
+    """The height that a bar needs with its words, which stand above a thin one."""
+    return node.tall + _LETTERS + 3 if node.tall < _LETTERS else max(node.tall, _SLOT)
 
 
 def _aim(pool: _Pool, node: _Node) -> float:
@@ -235,10 +242,12 @@ def _returns(pool: _Pool, x: dict[str, float], height: float) -> Iterable[Markup
     backs = [n for n in pool.nodes.values() if n.column == 0 and n.key.removeprefix("back ") in pool.platforms]
     for at, node in enumerate(sorted(backs, key=lambda n: n.key)):
         home = pool.nodes[node.key.removeprefix("back ")]
-        low = height - 30 + 9 * at
-        x0, y0, x1, y1 = x[home.key] + _BAR / 2, home.y + home.tall, x[node.key] + _BAR / 2, node.y + node.tall
-        path = (f"M{x0:.1f} {y0:.1f}V{low - 8:.1f}Q{x0:.1f} {low:.1f} {x0 - 12:.1f} {low:.1f}"
-                f"H{x1 + 12:.1f}Q{x1:.1f} {low:.1f} {x1:.1f} {low - 8:.1f}V{y1:.1f}")
+        # Beside the bars, each way on a line of its own, so that it crosses none of them.
+        low, aside = height - 30 + 9 * at, 5 + 4 * at
+        y0, y1 = home.y + home.tall - 2, node.y + node.tall / 2
+        x0, x1 = x[home.key] - aside, x[node.key] - aside
+        path = (f"M{x[home.key]:.1f} {y0:.1f}H{x0:.1f}V{low - 8:.1f}Q{x0:.1f} {low:.1f} {x0 - 12:.1f} {low:.1f}"
+                f"H{x1 + 12:.1f}Q{x1:.1f} {low:.1f} {x1:.1f} {low - 8:.1f}V{y1:.1f}H{x[node.key]:.1f}")
         yield Markup('<path d="{}" fill="none" stroke="{}" stroke-width="1.3" stroke-dasharray="5 4"/>').format(path, _RED)
 
 
@@ -251,7 +260,9 @@ def _bar(node: _Node, x: float, scale: MoneyScale) -> Iterable[Markup]:
         f"{x:.1f}", f"{node.y:.1f}", f"{_BAR:g}", f"{node.tall:.1f}", node.colour, stroke, title)
     amount = scale.number(yuan_of(node.amount))
     said = Phrase(f"{_cut(node.name.en)} {amount.en}", f"{_cut(node.name.zh)} {amount.zh}")
-    yield _text(x + _BAR + 4, node.y + node.tall / 2 + 4, said, 11.5, _RED if node.red else INK)
+    # Beside a bar that is tall enough, else above the thin band, which would strike the words out.
+    y = node.y + node.tall / 2 + 4 if node.tall >= _LETTERS else node.y - 3
+    yield _text(x + _BAR + 4, y, said, 11.5, _RED if node.red else INK)
 
 
 def _cut(text: str, room: float = 21.0) -> str:

@@ -27,7 +27,8 @@ from stresslab.report.exhibits import (
     probability_cell,
 )
 from stresslab.report.findings import LAYERS
-from stresslab.report.phrase import Phrase, phrase_of, same, sentences
+from stresslab.report.paths import Paths
+from stresslab.report.phrase import NOTHING, Phrase, phrase_of, same, sentences
 from stresslab.report.run_tables import (
     ALL,
     Estimates,
@@ -79,7 +80,8 @@ def grade_cell(graded: dict[str, Any]) -> Cell:
     if not after:
         return Cell(NONE)
     grades = (str(before), str(after)) if before else (str(after),)
-    return Cell(same(" → ".join(grades)), grades=grades)
+    note = Phrase("suspended", "暂停评级") if graded.get("suspended") else NOTHING
+    return Cell(same(" → ".join(grades)), grades=grades, note=note)
 
 
 def graded_under(rating: dict[str, Any], scenario: str) -> dict[str, Any]:
@@ -299,6 +301,11 @@ def losses(run: RunTables, estimates: Estimates, platform: str) -> Table:
         s["id"]: tuple(money_cell(estimates.get(s["id"], platform, n), scale) for n in names)
         for s in run.scenarios
     }
+    moved = any(s.get("exchange") for s in run.scenarios)
+    if moved:
+        paths = Paths(run)
+        for s in run.scenarios:
+            cells[s["id"]] += (money_cell(paths.mean(s["id"], platform, "exchange_loss_li"), scale),)
     return Table(
         title=in_unit(scale.unit, Phrase("Losses of the shock, of the rule and of the reaction", "冲击、规则与反应造成的损失")),
         heads=(
@@ -307,9 +314,10 @@ def losses(run: RunTables, estimates: Estimates, platform: str) -> Table:
             Head(Phrase("Selling with impact: the run", "有冲击 平仓：本次"), _COLUMNS_OF),
             Head(Phrase("Rule: selling − holding", "规则： 平仓 − 持有"), _APART),
             Head(Phrase("Reaction: with − without impact", "反应： 有 − 无冲击"), _APART),
+            *([Head(Phrase("Exchange loss on funding, not among these", "外币资金汇兑损失 另计"))] if moved else []),
         ),
         rows=headed(run, cells),
-        formulas=("M-30", "M-38", "M-50"),
+        formulas=("M-30", "M-38", "M-50", *(("M-240",) if moved else ())),
         style="slim",
         terms=market_terms(run.scenarios),
         note=sentences(
@@ -392,7 +400,7 @@ def rating_scenarios(run: RunTables, rating: dict[str, Any]) -> Table:
         ),
         rows=tuple(rows),
         terms=market_terms(run.scenarios),
-        formulas=("M-33", "M-38", "M-42", "M-43", "M-124"),
+        formulas=("M-33", "M-38", "M-42", "M-43", "M-124", "M-239"),
         note=Phrase(
             "Before: the baseline. After: the median path given the scenario.",
             "“前”为基准情景，“后”为给定情景下的中位路径。",
