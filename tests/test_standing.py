@@ -99,6 +99,19 @@ def test_the_other_platform_by_hand(folder):
     assert facts["promised_line_li"] == 0
 
 
+def test_foreign_money_is_buffered_by_cash_and_pool(folder):
+    """29,500 of cash and pool against claims of 75,000 that leave after a week; a month's notice and one day more asks for nothing."""
+    table = folder / "claims.csv"
+    head, *rows = table.read_text(encoding="utf-8").splitlines()
+    for notice, wanted in ((7, Fraction(2_950, 75)), (30, Fraction(2_950, 75)), (31, None)):
+        split = [f"C3,P2,investor,75000,{notice},true", "C4,P2,investor,75000,7,false"]
+        kept = [f"{row}," for row in rows if not row.startswith("C3,P2")]
+        table.write_text("\n".join([f"{head},foreign", *kept, *split]) + "\n", encoding="utf-8")
+        _, (facts, figures) = facts_of(read_book(folder))
+        assert facts["foreign_month_li"] == (75_000 * YUAN if wanted else 0)
+        assert figures["foreign_buffer_pct"] == wanted
+
+
 def test_a_promised_line_pays_nothing(folder):
     table = folder / "platforms.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("50000,true,10000,2027-01-31", "50000,false,0,"), encoding="utf-8")
