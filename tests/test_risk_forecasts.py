@@ -89,7 +89,7 @@ def test_the_figures_are_part_of_the_verb(tmp_path: Path) -> None:
         assert (row["to"] < "2009-06-01") == (row["window"] == "walk_forward")
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
     assert "VaR and expected shortfall of the next day at 97.5%" in page
-    assert "次日VaR与预期损失（97.5%）回测" in page
+    assert "次日VaR与预期尾部损失（97.5%）回测" in page
 
 
 def test_days_inside_events_count() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import stresslab as sl
 from stresslab.early_warning.backtest import Settings, backtest_of
 from stresslab.early_warning.events import Event, events_of, falls, labels_of, waves
 from stresslab.early_warning.folds import purged_kfold, walk_forward
-from stresslab.early_warning.indicators import indicators_of, robust_z, trailing_rank
+from stresslab.early_warning.indicators import indicators_of, regime_indicator, robust_z, trailing_rank
 from stresslab.early_warning.known import Known, known_of
 from stresslab.early_warning.leaks import foresight, foresights, truncation
 from stresslab.early_warning.rules import GRADES, read_rule
@@ -650,3 +651,31 @@ def test_a_leak_is_told_and_can_fail(folder: Path, tmp_path: Path, capsys, monke
     named = [*words[:-1], "threshold:candidate:oracle.whisper"]
     code, _, err = command(capsys, monkeypatch, *named)
     assert code == 2
+
+
+def test_formulas_are_told_in_chinese_too() -> None:
+    from stresslab.early_warning.indicators import SPECS
+    from stresslab.report.early_warning_words import FORMULAS, formula_of, lag_of
+
+    assert {spec.formula for spec in SPECS} <= set(FORMULAS)
+    # The sentiment index, the regime and the candidates are made apart.
+    assert regime_indicator(known()).formula in FORMULAS
+    told = formula_of("points", "closes of SSE")
+    assert (told.en, told.zh) == ("points (closes of SSE)", "百分点（SSE收盘价）")
+    assert [lag_of(x).zh for x in ("0 trading days", "1 trading day", "35 calendar days", "by its table")] == [
+        "当晚", "1个交易日", "35个自然日", "随数据表"]
+
+
+def test_an_evening_is_told_in_chinese_alone() -> None:
+    from stresslab.report.early_warning_summary import summary
+
+    made = sl.backtest(made_history(), events=RULE, models=["rule", "threshold"], as_of="2010-01-04", settings=QUICK)
+    lines = summary(made.record, made.tables, "zh")
+    start = next(n for n, line in enumerate(lines) if "当晚已知信息" in line)
+    states = [line for line in lines[start:] if "交易日" in line and ("报警" in line)]
+    assert len(states) >= 3
+    for line in states:
+        assert not re.search(r"\b(since|quiet|first|rose|ALARM|probability|days)\b", line), line
+    en = "\n".join(summary(made.record, made.tables, "en"))
+    assert "of the last 250 days" in en
+    assert "first rose in 250 days" not in en

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from stresslab.report import early_warning_pictures as pictures
 from stresslab.report import early_warning_risk as risk
 from stresslab.report.early_warning_actions import actions, holes, triggers
-from stresslab.report.early_warning_words import WINDOWS, told
+from stresslab.report.early_warning_words import GRADES, WINDOWS, formula_of, lag_of, rule_of, told
 from stresslab.report.exhibits import Cell, Head, Row, Table
 from stresslab.report.phrase import NOTHING, Language, Phrase, phrase_of, same
 from stresslab.report.templates import environment
@@ -95,7 +95,7 @@ def _facts(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[tupl
         ),
         (
             Phrase("Events", "事件"),
-            Phrase("{n}, by {r}", "{n}个，依据：{r}").fill(n=len(tables["events"]), r=record["asked"]["events"]),
+            Phrase("{n}, by {r}", "{n}个，依据：{r}").fill(n=len(tables["events"]), r=rule_of(record["asked"]["events"])),
         ),
         (
             Phrase("Judged", "评分日"),
@@ -369,7 +369,7 @@ def _as_of(record: dict[str, Any]) -> list[Table] | None:
             else Phrase("quiet", "未报警")
         )
         if m.get("grade"):
-            state = Phrase(f"{state.en} ({m['grade']})", f"{state.zh}（{m['grade']}）")
+            state = Phrase("{s} ({g})", "{s}（{g}）").fill(s=state, g=GRADES[m["grade"]])
         models.append(
             Row(
                 Phrase(m["en"], m["zh"]),
@@ -384,8 +384,8 @@ def _as_of(record: dict[str, Any]) -> list[Table] | None:
         )
     heads = (
         Phrase("that evening", "当晚"),
-        Phrase("since", "起始"),
-        Phrase("first rose in 250 days", "250日内首次"),
+        Phrase("standing since", "持续自"),
+        Phrase("earliest alarm of the last 250 days rose on", "近250日最早报警起于"),
         Phrase("probability", "概率"),
     )
     values = [
@@ -398,7 +398,16 @@ def _as_of(record: dict[str, Any]) -> list[Table] | None:
     ]
     return [
         Table(
-            Phrase("Alarms", "报警"), tuple(Head(h) for h in heads), tuple(models), (), first=Phrase("Model", "模型")
+            Phrase("Alarms", "报警"),
+            tuple(Head(h) for h in heads),
+            tuple(models),
+            (),
+            Phrase(
+                "The last date but one is that of the earliest alarm which stood on any of the 250 trading days up to the evening; "
+                "it may have risen before them.",
+                "“近250日最早报警起于”指截至当晚的250个交易日内曾持续的最早一次报警的起始日，该日可能早于这250日。",
+            ),
+            Phrase("Model", "模型"),
         ),
         Table(
             Phrase("Indicators", "指标"),
@@ -409,7 +418,10 @@ def _as_of(record: dict[str, Any]) -> list[Table] | None:
             ),
             tuple(values),
             (),
-            Phrase("A dash: not known that evening.", "“—”：当晚未知。"),
+            Phrase(
+                "A dash: not known that evening. The row is the date of the newest row of data that was known by then.",
+                "“—”：当晚未知。“数据日期”为当时已知的最新一行数据的日期。",
+            ),
             Phrase("Indicator", "指标"),
         ),
     ]
@@ -423,9 +435,9 @@ def _indicators(tables: dict[str, pd.DataFrame]) -> Table:
         rows.append(
             Row(
                 Phrase(r["en"], r["zh"]),
-                same(f"{r['formula']} ({r['data']})"),
+                formula_of(r["formula"], r["data"]),
                 (
-                    Cell(same(r["lag"])),
+                    Cell(lag_of(r["lag"])),
                     Cell(direction),
                     Cell(same(f"{r['days']:,}")),
                     Cell(same(int(r["events"]))),

@@ -48,7 +48,7 @@ def risk(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> Table:
         Phrase("p, independence (Christoffersen)", "独立性p（Christoffersen）"), Phrase("p, both", "联合p"),
         Phrase("traffic light", "红绿灯"), Phrase("ES: Z1", "ES：Z1"), Phrase("Z2", "Z2"), Phrase("p of Z2, normal", "Z2的p（正态）"),
         Phrase("p of Z2, Student 5", "Z2的p（t分布，自由度5）"))
-    title = Phrase("VaR and expected shortfall of the next day at {l}, held against what came", "次日VaR与预期损失（{l}）回测")
+    title = Phrase("VaR and expected shortfall of the next day at {l}, held against what came", "次日VaR与预期尾部损失（{l}）回测")
     note = Phrase(
         "Each forecast reads closes up to its evening alone; days inside events count, so these are not the judged days of the alarms. "
         "A violation is a loss beyond the VaR; small print: the number that Kupiec's test accepts, and full years of 250 days by light. "
@@ -106,7 +106,7 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
     if here.empty:
         return [Phrase(
             "VaR and expected shortfall could not be tested: a forecast needs some {n} days before it.",
-            "VaR与预期损失无法检验：预测前约需{n}个交易日。").fill(n=WINDOW + LEAST)]
+            "VaR与预期尾部损失无法检验：预测前约需{n}个交易日。").fill(n=WINDOW + LEAST)]
     said = [
         Phrase("{m} {v}", "{m}{v}").fill(m=NAMES[r["method"]], v=int(r["violations"])) for r in here.to_dict("records")
     ]
@@ -121,7 +121,7 @@ def findings(record: dict[str, Any], tables: dict[str, pd.DataFrame]) -> list[Ph
 
 def lines(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: Language) -> list[str]:
     """The table in a terminal."""
-    title = Phrase("VaR and expected shortfall at {l}, day by day", "次日VaR与预期损失逐日检验（{l}）")
+    title = Phrase("VaR and expected shortfall at {l}, day by day", "次日VaR与预期尾部损失逐日检验（{l}）")
     out = [title.fill(l=level_of(record)).pick(language)]
     out.append(f"{'':16}" + "".join(f"{h:>11}" for h in ("violations", "expected", "p number", "p indep.", "light", "ES Z2", "p of Z2")))
     for r in tables["risk"].to_dict("records"):

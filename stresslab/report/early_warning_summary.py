@@ -9,7 +9,7 @@ import pandas as pd
 
 from stresslab.report import early_warning_risk as risk
 from stresslab.report.early_warning import findings
-from stresslab.report.early_warning_words import WINDOWS
+from stresslab.report.early_warning_words import GRADES, WINDOWS, rule_of
 from stresslab.report.phrase import Language, Phrase
 
 _HEADS = (
@@ -36,7 +36,7 @@ def summary(record: dict[str, Any], tables: dict[str, pd.DataFrame], language: L
         a=record["from"],
         b=record["to"],
         n=len(tables["events"]),
-        r=record["asked"]["events"],
+        r=rule_of(record["asked"]["events"]),
         s=record["specifications"],
     )
     lines = [head.pick(language)]
@@ -89,23 +89,42 @@ def _as_of(known: dict[str, Any], language: Language) -> list[str]:
         .fill(d=known["date"], c=f"{known['close']:.2f}")
         .pick(language)
     ]
-    lines.append(f"  {'indicator':40}{'value':>12}{'of 500 days':>13}  row of")
+    # Chinese letters are twice as wide: they stand last in a column or alone.
+    lines.append("  指标 / 数值 / 500日分位 / 数据日期" if zh else f"  {'indicator':40}{'value':>12}{'of 500 days':>13}  row of")
     for one in known["indicators"]:
-        value = "missing" if one["value"] is None else f"{one['value']:.2f}"
+        value = ("—" if zh else "missing") if one["value"] is None else f"{one['value']:.2f}"
         place = "" if one["place"] is None else f"{100 * one['place']:.0f}%"
         lines.append(
             f"  {one['indicator'].removeprefix('candidate:')[:40]:40}{value:>12}{place:>13}  {one['row'] or '—'}"
         )
     for m in known["models"]:
-        state = "no model yet" if not m["fitted"] else "ALARM" if m["alarm"] else "quiet"
-        grade = f" {m['grade']}" if m.get("grade") else ""
-        since = f", since {m['since']}" if m["since"] else ""
-        rose = f", first rose in 250 days: {m['first_rose']}" if m["first_rose"] else ", never rose in 250 days"
-        action = f"; {m['action_zh'] if zh else m['action']}" if m.get("action") else ""
-        p = "" if m["probability"] is None else f", probability {m['probability']:.2f}"
-        lines.append(f"  {m['model']:16} {state}{grade}{since}{rose}{p}{action}")
-        if m.get("grades_first_rose"):
-            lines.append(
-                "  " + " " * 17 + ", ".join(f"{g} first on {d or 'no day'}" for g, d in m["grades_first_rose"].items())
-            )
+        lines += _stands(m, language)
+    return lines
+
+
+def _stands(m: dict[str, Any], language: Language) -> list[str]:
+    """A model that evening: its alarm, since when, and the earliest one of the last 250 trading days."""
+    state = Phrase("no model yet", "尚无模型") if not m["fitted"] else Phrase("ALARM", "报警") if m["alarm"] else Phrase("quiet", "未报警")
+    parts = [state]
+    if m.get("grade"):
+        parts.append(GRADES[m["grade"]])
+    if m["since"]:
+        parts.append(Phrase("since {d}", "持续自{d}").fill(d=m["since"]))
+    if m["first_rose"]:
+        rose = Phrase("earliest alarm of the last 250 days rose on {d}", "近250个交易日最早的报警起于{d}").fill(d=m["first_rose"])
+    else:
+        rose = Phrase("no alarm in the last 250 days", "近250个交易日无报警")
+    parts.append(rose)
+    if m["probability"] is not None:
+        parts.append(Phrase("probability {p}", "概率{p}").fill(p=f"{m['probability']:.2f}"))
+    if m.get("action"):
+        parts.append(Phrase(m["action"], m["action_zh"]))
+    zh = language == "zh"
+    lines = [f"  {m['model']:16} " + ("，" if zh else ", ").join(part.pick(language) for part in parts)]
+    if m.get("grades_first_rose"):
+        told = [
+            Phrase("{g} from {d}", "{g}最早{d}").fill(g=GRADES[g], d=Phrase(d or "no day", d or "无"))
+            for g, d in m["grades_first_rose"].items()
+        ]
+        lines.append("  " + " " * 17 + ("，" if zh else ", ").join(part.pick(language) for part in told))
     return lines

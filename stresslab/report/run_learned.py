@@ -162,8 +162,8 @@ def findings(tables: dict[str, pd.DataFrame]) -> list[Phrase]:
     for r in held[(held["platform_id"] == TOTAL) & (held["measure"] == "own_funds_end")].to_dict("records"):
         scale = money_scale([abs(r["low"]), abs(r["high"])])
         said.append(Phrase(
-            "{b} against {a}, on {n} pairs of the same paths: own funds of all platforms at the end differ by {v} ({l} to {h}), {u}.",
-            "{b}对照{a}，{n}对相同路径：全部平台期末自有资金相差{v}（{l}至{h}），{u}。",
+            "{b} against {a}, on {n} pairs of the same paths: own funds of all platforms at the end differ by {v} {u} ({l} to {h}).",
+            "{b}对照{a}，{n}对相同路径：全部平台期末自有资金相差{v}{u}（{l}至{h}）。",
         ).fill(a=r["without"], b=r["with"], n=f"{int(r['paths']):,}", v=scale.number(r["difference"]), l=scale.number(r["low"]),
                h=scale.number(r["high"]), u=scale.unit))
     return said
