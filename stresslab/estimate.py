@@ -490,7 +490,7 @@ _NEEDED = (
 
 #: What a comparison alone needs (`_PAIRED_ONLY`); a table without it is compared without.
 _COSTS = (
-    *(f"{name}_li" for name in ("client_paid", "selling_cost", "line_drawn", "compensation", "hedge_cost", "hedge_gain")),
+    *(f"{name}_li" for name in ("client_paid", "selling_cost", "line_drawn", "exchange_loss", "compensation", "hedge_cost", "hedge_gain")),
     "reserve_end_li", "own_capital_end_li",
 )
 

@@ -81,15 +81,16 @@ def test_what_is_recalled_costs_what_the_currency_costs_when_it_is_paid(day: int
 
 
 def test_what_is_due_and_not_returned_grows_too() -> None:
-    """Cash of 10 pays a third of the 30 that are due; what is left of them grows by a tenth."""
+    """Cash of 10 pays a third of the 30 that are due on day 5; of the rest a loan is called: 20 are 22 on day 6, and 2 wait for day 7."""
     made = recalled([(6, 1_000)])
     made["platforms"][0].update(cash=10_000, other=40_000)
     made["terms"]["payment_grace_days"] = 60
-    made["accounts"][0]["positions"][0]["sellable"] = 0
     told = both(made)
     assert [d[0]["funding_due_li"] for d in told["days"]] == [0, 0, 0, 0, 30_000, 32_000, 32_000]
     end = told["platforms"][0]
-    assert (end["funding_returned_li"], end["exchange_loss_li"], end["senior_end_li"]) == (10_000, 11_000, 131_000)
+    assert (end["funding_recalled_li"], end["funding_returned_li"]) == (32_000, 32_000)
+    # 110 of 120 became 121, of which 22 went back; 10 are owed in yuan.
+    assert (end["exchange_loss_li"], end["senior_end_li"]) == (11_000, 109_000)
 
 
 # --- scenario and book ----------------------------------------------------------------------------

@@ -218,6 +218,7 @@ def test_what_is_behind_the_gate_is_not_due_and_fails_nobody() -> None:
     # Without the gate the same platform, with cash that comes in too late, would have failed.
     poor = run_kernel(gated_world(cash=40_000, gate=None, other=100_000))["platforms"][0]
     assert (poor["failure_day"], poor["unpaid_end_li"]) == (2, 60_000)
+    assert (end["unpaid_days"], poor["unpaid_days"]) == (0, 5)
 
 
 # --- news (M-133, M-140) --------------------------------------------------------------------------
