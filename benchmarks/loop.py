@@ -172,6 +172,21 @@ def breaks(book: layout.Facts, price: I64, market: Any) -> bool:
 
 
 @compiled
+def revalue(day: int, book: layout.Facts, s: State, outcome: Any) -> None:
+    """Make dearer what platforms owe in a currency that rises today (M-240)."""
+    for e in range(book.terms.exchange.shape[0]):
+        rise_day, k, rise_bp = book.terms.exchange[e]
+        if rise_day == day:
+            p = book.layer[k].platform
+            more = -(-s.layer[k] * rise_bp // BP)
+            s.layer[k] += more
+            s.lender[p].own_capital -= more
+            outcome[p].exchange_loss_li += more
+            if book.requests.moves:
+                withdrawals.make_dearer(day, k, rise_bp, s.requests, outcome[p])
+
+
+@compiled
 def pay(day: int, book: layout.Facts, s: State, story: layout.Story) -> None:
     """Accrue funding; pay what is due from cash, the pool and the bank line; what is missing is to be recalled (M-12, M-17, M-18)."""
     for k in range(book.layer.size):
@@ -212,6 +227,7 @@ def pay(day: int, book: layout.Facts, s: State, story: layout.Story) -> None:
                 if o.first_unpaid_day == 0:
                     o.first_unpaid_day = day
         story.days[day, p].unpaid_li = o.redemption_due_li - o.redemption_paid_li
+        o.unpaid_days += 1 if story.days[day, p].unpaid_li > 0 else 0
 
 
 @compiled
@@ -725,6 +741,7 @@ def run_days(path: int, seed: int, fundamental: I64, factor_bp: I64, closed: U8,
     for day in range(1, book.terms.calendar.size):
         fall_bp = max(0, BP - factor_bp[day])
         open_market(day, fundamental[day], closed[day], fall_bp, book, s.price, s.market, story.tape[day])
+        revalue(day, book, s, story.outcome)
         mark_accounts(day, path, seed, fundamental[day], fall_bp, book, s, story.outcome)
         measure_platforms(day, s, story)
         withdrawals.ask(day, path, seed, max(0, BP - factor_bp[day - 1]), book, s.requests, s.lender, story)

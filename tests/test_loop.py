@@ -54,7 +54,7 @@ def _row(record: Any, left_out: str = "") -> dict[str, int]:
     return {name: int(record[name]) for name in record.dtype.names if name != left_out}
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(worlds())
 def test_the_loop_equals_the_plain_twin(world: World) -> None:
     mine, twins = run_loop(world), plain.run_path(world)

@@ -6,8 +6,9 @@ known, and Kolmogorov's test of all of them would reject a sound generator; what
 generator is rejected if its smallest p-value is below ``ALPHA`` over their number. Kolmogorov's test is used where it may be: on the
 p-values of one test over segments that share no counter. Seeds are fixed, so a test either always passes or always fails.
 
-TestU01 and PractRand have no Python package (`pytestu01`, `practrand` do not exist); `nistrng` (2021, plain Python) offers the NIST part of
-what is here; dieharder is a program of Debian, not a package of Python, and is used by the long test where it is installed.
+TestU01 and PractRand were looked for in the Python index as `pytestu01` and `practrand`, which it does not have, and not elsewhere. Found:
+`nistrng` (last of 2021, plain Python), the NIST part of what is here, and `randomgen`, which has generators but no battery. dieharder is a
+program of Debian; a long test feeds it where it is installed.
 """
 
 from __future__ import annotations
@@ -365,9 +366,9 @@ def test_the_battery_has_its_level() -> None:
 
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("dieharder") is None, reason="dieharder is not installed")
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 8, 9, 10, 15, 17, 100, 101, 102, 204, 205, 209])
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 8, 9, 10, 15])
 def test_dieharder_finds_nothing(number: int) -> None:
-    """Words in the order of a run, fed to one test of dieharder at a time (sums and operm5, which reject every generator, are left out)."""
+    """Words in the order of a run, fed to one test of Marsaglia's in dieharder at a time."""
     with subprocess.Popen(["dieharder", "-g", "200", "-d", str(number), "-D", "test_name", "-D", "pvalues", "-c", ","], text=False,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
         assert program.stdin is not None
@@ -380,4 +381,4 @@ def test_dieharder_finds_nothing(number: int) -> None:
         said = program.stdout.read().decode()
     p = [float(x) for line in said.splitlines() for x in line.split(",")[1:] if x.strip()]
     assert p, said
-    assert min(p) > ALPHA / 15 / len(p), said
+    assert min(p) > ALPHA / 8 / len(p), said

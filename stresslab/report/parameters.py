@@ -106,6 +106,7 @@ ROWS: tuple[tuple[str, str, Phrase, str], ...] = (
     ("operations", "days_without_calls", Phrase("Days without margin calls", "无法追缴日"), ""),
     ("operations", "days_without_sales", Phrase("Days without forced sales", "无法平仓日"), ""),
     ("operations", "compensation_pct", Phrase("Compensation for what shares lose while the desk is shut", "停摆期间市值损失赔付比例"), "%"),
+    ("", "exchange", Phrase("Rates of exchange", "汇率变动"), ""),
     ("", "response", Phrase("Responses", "应对规则"), ""),
     ("", "sector_margin", Phrase("Stricter margins of sectors", "行业加严担保"), ""),
 )
@@ -194,9 +195,13 @@ def _path(values: list[float], unit: str) -> Phrase:
 
 
 def _entry(table: dict[str, Any]) -> Phrase:
-    """One table of a list: a suspension (M-44), a rule of stricter margins (M-49), a loss that clients hear of (M-133), or a response."""
+    """One table of a list: a suspension (M-44), stricter margins (M-49), a loss that clients hear of (M-133), a rate of exchange
+    (M-240), or a response."""
     if "do" in table:
         return response(table)
+    if "currency" in table:
+        rise = plain(table["rises_pct"]).en
+        return Phrase(f"{table['currency']} +{rise}% on day {table['day']}", f"第{table['day']}日{table['currency']} +{rise}%")
     if "own_funds_lost_pct" in table:
         return same(f"{plain(table['own_funds_lost_pct']).en}%: +{plain(table['jump_pct']).en}%")
     who = same(table.get("sector") or table.get("subsector") or table.get("board") or _names(table.get("instruments") or []))
