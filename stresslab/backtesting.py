@@ -177,22 +177,20 @@ def backtest_run(
     return found
 
 
-def _acting(run: Path) -> tuple[list[tuple[str, str, str]], str]:
-    """The pairs of a run's scenarios without and with an action, that in words; and how its paths were drawn."""
+def _acting(run: Path) -> tuple[list[tuple[str, str, str, str]], str]:
+    """The pairs of a run's scenarios without and with an action, that in both languages; and how its paths were drawn."""
     from stresslab.pairing import acting_pairs
     from stresslab.record import RunFolder, reading
+    from stresslab.report.response_words import response
     from stresslab.sampling import Sampling
 
     if not run.joinpath("record.json").is_file():
         return [], Sampling.PLAIN  # whoever reads its tables says what is missing
     with reading(run):
-        said = RunFolder(run).read_record()
-    pairs = acting_pairs(said.get("scenarios", []))
-    told = [(one, other, "; ".join(f"{_alarm(r)}: {r['do']}" for r in responses)) for one, other, responses in pairs]
-    return told, said.get("sampling", Sampling.PLAIN)
-
-
-def _alarm(response: Mapping[str, Any]) -> str:
-    """When a response acts, as ``market_fall_pct >= 5``."""
-    bound, sign = (response["below"], "<") if response.get("at_least") is None else (response["at_least"], ">=")
-    return f"{response['when']} {sign} {bound:g}"
+        held = RunFolder(run).read_record()
+    pairs = acting_pairs(held.get("scenarios", []))
+    told = []
+    for one, other, responses in pairs:
+        said = [response(r) for r in responses]
+        told.append((one, other, "; ".join(p.en for p in said), "；".join(p.zh for p in said)))
+    return told, held.get("sampling", Sampling.PLAIN)

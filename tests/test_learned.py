@@ -173,7 +173,8 @@ def test_an_action_is_measured_on_the_same_paths(folder: Path, tmp_path: Path) -
     assert row["error"] == pytest.approx(gap.std(ddof=1) / np.sqrt(24))
     assert row["low"] < row["difference"] < row["high"]
     assert (row["paths"], row["acted"], row["source"]) == (24, 1.0, "synthetic")
-    assert row["action"].startswith("market_fall_pct >= 5: raise_lines; ")
+    assert row["action"].startswith("market down 5%: lines +10%; ")
+    assert row["action_zh"].startswith("市场下跌5%")
     page = (tmp_path / "out" / "warnings.html").read_text(encoding="utf-8")
     assert "Measured on 24 pairs of the same paths" in page
     assert "未见路径上的模型" in page

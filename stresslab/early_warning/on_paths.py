@@ -14,7 +14,7 @@ from stresslab.estimate import PAIRED_COLUMNS, paired
 
 EVENT_COLUMNS = ("scenario", "path", "platform_id", "day", "event", "source")
 ACTION_COLUMNS = (
-    "without", "with", "action", "paths", "acted", "median_day", *(c for c in PAIRED_COLUMNS if c not in ("first", "second", "paths")),
+    "without", "with", "action", "action_zh", "paths", "acted", "median_day", *(c for c in PAIRED_COLUMNS if c not in ("first", "second", "paths")),
     "mean_without", "mean_with", "source",
 )
 
@@ -39,20 +39,21 @@ def events_by_platform(folder: Path, events: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["scenario", "platform_id", "paths", "events", "share", "first_day", "median_day", "source"])
 
 
-def actions_table(folder: Path, pairs: Sequence[tuple[str, str, str]], sampling: str) -> pd.DataFrame:
+def actions_table(folder: Path, pairs: Sequence[tuple[str, str, str, str]], sampling: str) -> pd.DataFrame:
     """What the action of a second scenario changes against the first, which is the same without it, path by path (M-276, M-50).
 
-    ``pairs`` are (without, with, the action in words). A row for each pair, platform and measure: both means, difference (with −
+    ``pairs`` are (without, with, the action in English, in Chinese). A row for each pair, platform and measure: both means, difference (with −
     without), its error and 95% interval. ``acted`` is the share of paths on which the alarm set the action off on some
     platform, ``median_day`` when. Measured, given the model of the run, and not assumed.
     """
     frames = [pd.DataFrame(columns=list(ACTION_COLUMNS))]
     outcomes = table_of_run(folder, "outcomes", None) if pairs else pd.DataFrame()
-    for without, having, action in pairs:
+    for without, having, action, action_zh in pairs:
         own = outcomes[outcomes["scenario"] == having]
         days = own.groupby("path")["first_response_day"].min().astype("Float64")
         told: dict[str, Any] = {
-            "without": without, "with": having, "action": action, "acted": float(days.notna().mean()),
+            "without": without, "with": having, "action": action, "action_zh": action_zh,
+            "acted": float(days.notna().mean()),
             "median_day": float(days.median()) if days.notna().any() else np.nan, "source": SYNTHETIC,
         }
         found = paired(outcomes, without, having, sampling).rename(columns={"first": "mean_without", "second": "mean_with"})

@@ -55,7 +55,7 @@ class OnRun:
 
 def judge_run(
     run: Path | str, *, rules: tuple[Path | str, Path | str] | None, ending: Ending, horizon: int, settings: Settings,
-    pairs: Sequence[tuple[str, str, str]] = (), sampling: str = "plain",
+    pairs: Sequence[tuple[str, str, str, str]] = (), sampling: str = "plain",
 ) -> OnRun:
     """The panel of a run scored (M-198), its power curves (M-199, M-265), models that learn from half of its paths (M-274).
 

@@ -464,6 +464,7 @@ def _indicators(tables: dict[str, pd.DataFrame]) -> Table:
             "AUROC按指标可得的评分日、既定方向（待定按高）计算。",
         ),
         Phrase("Indicator", "指标"),
+        "wrapped",
     )
 
 
