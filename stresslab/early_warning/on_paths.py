@@ -14,7 +14,8 @@ from stresslab.estimate import PAIRED_COLUMNS, paired
 
 EVENT_COLUMNS = ("scenario", "path", "platform_id", "day", "event", "source")
 ACTION_COLUMNS = (
-    "without", "with", "action", "action_zh", "paths", "acted", "median_day", *(c for c in PAIRED_COLUMNS if c not in ("first", "second", "paths")),
+    "without", "with", "action", "action_zh", "paths", "acted", "median_day",
+    *(c for c in PAIRED_COLUMNS if c not in ("first", "second", "paths")),
     "mean_without", "mean_with", "source",
 )
 
@@ -42,8 +43,8 @@ def events_by_platform(folder: Path, events: pd.DataFrame) -> pd.DataFrame:
 def actions_table(folder: Path, pairs: Sequence[tuple[str, str, str, str]], sampling: str) -> pd.DataFrame:
     """What the action of a second scenario changes against the first, which is the same without it, path by path (M-276, M-50).
 
-    ``pairs`` are (without, with, the action in English, in Chinese). A row for each pair, platform and measure: both means, difference (with −
-    without), its error and 95% interval. ``acted`` is the share of paths on which the alarm set the action off on some
+    ``pairs`` are (without, with, the action in English, in Chinese). A row for each pair, platform and measure: both means,
+    difference (with − without), its error and 95% interval. ``acted`` is the share of paths on which the alarm set the action off on some
     platform, ``median_day`` when. Measured, given the model of the run, and not assumed.
     """
     frames = [pd.DataFrame(columns=list(ACTION_COLUMNS))]

@@ -131,7 +131,9 @@ def actions(tables: dict[str, pd.DataFrame]) -> list[Table]:
             "coloured where that has no zero. Synthetic: it holds given this scenario.",
             "以{n}对相同路径测得，并非假设：两情景仅在行动上不同（{what}）。报警在{s}的路径上触发行动，中位在第{d}日。"
             "差额为有行动减无行动及其95%区间（M-276、M-50），区间不含零者着色。合成：仅在本情景下成立。",
-        ).fill(n=f"{int(first['paths']):,}", what=Phrase(first["action"], first["action_zh"]), s=f"{100 * first['acted']:.0f}%", d=told(first["median_day"], 0))
+        ).fill(
+            n=f"{int(first['paths']):,}", what=Phrase(first["action"], first["action_zh"]), s=f"{100 * first['acted']:.0f}%",
+            d=told(first["median_day"], 0))
         heads = (Phrase("without", "无行动"), Phrase("with", "有行动"), Phrase("difference", "差额"), Phrase("95% interval", "95%区间"),
                  Phrase("better on", "更好的路径"), Phrase("worse on", "更差的路径"))
         out.append(Table(title, tuple(Head(h) for h in heads), tuple(rows), (), note, Phrase("Measure", "指标")))
