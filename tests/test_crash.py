@@ -192,7 +192,9 @@ def test_conditioned_paths_are_those_that_happen_to_crash(name: str, definition:
 
 
 @compiled_only
-@pytest.mark.parametrize(("name", "definition"), [("garch", TERMINAL), ("garch t", MINIMUM), ("heston", TERMINAL)])
+@pytest.mark.parametrize(("name", "definition"), [
+    ("garch", TERMINAL), pytest.param("garch t", MINIMUM, marks=pytest.mark.long), pytest.param("heston", TERMINAL, marks=pytest.mark.long),
+])
 def test_a_guide_that_misleads_costs_candidates_and_moves_nothing(name: str, definition: int) -> None:
     """(M-60) Weights put right what a wrong table did: the same law, from fewer effective candidates."""
     law = LAWS[name]()

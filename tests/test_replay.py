@@ -88,7 +88,7 @@ def of(log: Any, *wanted: int) -> int:
     return int(log["money"][np.isin(log["kind"], wanted)].sum())
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(worlds())
 def test_events_explain_every_account_to_the_last_li(world: World) -> None:
     for n, start in enumerate(world["accounts"]):
@@ -125,7 +125,7 @@ def step_by_step(path: Small, start: dict[str, Any], account: int, opening: Any)
     return worth
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(worlds())
 def test_what_an_account_has_after_each_event_follows_from_the_event(world: World) -> None:
     """Cash and debt step by step, and collateral as the kernel itself marked it."""
@@ -152,7 +152,7 @@ def test_what_an_account_has_after_each_event_follows_from_the_event(world: Worl
                 assert int(a) == 0
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(worlds())
 def test_recording_changes_nothing(world: World) -> None:
     silent = Small(world, most=0)
@@ -178,7 +178,7 @@ IN_ROUNDS = (kinds.REPAY_CASH, kinds.ORDER, kinds.FILL, kinds.COST, kinds.REPAY,
 WITH_SHARES = (kinds.ORDER, kinds.FILL)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(planned_worlds())
 def test_an_event_says_what_is_of_its_kind(world: World) -> None:
     """Its round, its account, its instrument and its shares where its kind has them, and nothing where it has not."""

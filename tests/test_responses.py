@@ -31,7 +31,7 @@ World = dict[str, Any]
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(planned_worlds(), st.sampled_from((0, 3, 20, 100)))
 def test_kernel_equals_the_plain_twin(world: World, watch_pct: int) -> None:
     mine, twins = run_kernel(world | {"watch_pct": watch_pct}), plain.run_path(world)
@@ -39,7 +39,7 @@ def test_kernel_equals_the_plain_twin(world: World, watch_pct: int) -> None:
         assert mine[part] == twins[part], part
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=_SLOW)
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=_SLOW)
 @given(planned_worlds())
 def test_an_independent_bookkeeper_balances_every_path(world: World) -> None:
     bookkeeper.audit(world, run_kernel(world))

@@ -80,9 +80,10 @@ def inside(seed: int) -> bool:
     return answer.low - Decimal("0.05") < Decimal(str(times)) <= answer.high
 
 
+@pytest.mark.long
 def test_the_interval_holds_the_volatility_that_the_closed_form_knows() -> None:
-    """A loan is short a put, so its mean loss at 1.5 times the volatility is known: of four 95% intervals at most one misses it."""
-    assert sum(inside(seed) for seed in range(4)) >= 3
+    """A loan is short a put, so its mean loss at 1.5 times the volatility is known: of eight 95% intervals at most two miss it."""
+    assert sum(inside(seed) for seed in range(8)) >= 6
 
 
 # --- the search alone -------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ def depth_of(scenario: Scenario) -> float:
     return scenario.market.crash.depth_pct
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(1001, 4999), st.booleans())
 def test_a_step_is_found_to_its_last_unit(jump: int, upward: bool) -> None:
     """A figure that jumps once: the first step of the dial beyond the jump, whichever way the dial is turned."""

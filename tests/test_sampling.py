@@ -140,7 +140,10 @@ def made(book: Path, out: Path, sampling: str, paths: int = 32, **given: int) ->
     return verbs.run(book, ["baseline", "crash-40"], paths=paths, seed=4, out=out, sampling=sampling, **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("sampling", "cut"), [("antithetic", {"block_paths": 7}), ("sobol", {"block_paths": 7, "parts": 3})])
+@pytest.mark.parametrize(("sampling", "cut"), [
+    ("antithetic", {"block_paths": 7}), ("sobol", {"block_paths": 7}),
+    pytest.param("sobol", {"block_paths": 7, "parts": 3}, marks=pytest.mark.long),
+])
 def test_the_same_bytes_for_any_blocks_and_parts_and_a_replay_that_agrees(
     book: Path, tmp_path: Path, sampling: str, cut: dict[str, int]
 ) -> None:

@@ -479,7 +479,7 @@ def threshold_book(kind: str) -> tuple[Resolved, Event, Callable[[float], Batch]
     return resolved, event("loss_with_impact >= 1000 yuan" if kind == "diversified" else "loss_with_impact >= 1 yuan"), at
 
 
-@pytest.mark.parametrize("kind", ["diversified", "one_name"])
+@pytest.mark.parametrize("kind", ["diversified", pytest.param("one_name", marks=pytest.mark.long)])
 def test_a_book_whose_loss_is_a_normal_threshold(kind: str) -> None:
     resolved, asked, at = threshold_book(kind)
     walk = new_walk(resolved, asked, "P1")
@@ -604,6 +604,7 @@ def test_an_unknown_answer_gives_no_number_in_the_table() -> None:
     assert table["effective"].notna().all()
 
 
+@pytest.mark.long
 def test_the_same_run_again_is_the_same_bytes(made: verbs.Run, tmp_path: Path) -> None:
     again = verbs.run(
         tail_books.book("diversified", accounts=4, instruments=2), [tail_books.scenario(10)], market=tail_books.market(14.0, 5.0), paths=4,

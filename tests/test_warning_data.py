@@ -128,6 +128,7 @@ def test_2016_is_scored_apart(china: Backtested) -> None:
     assert late["value"].isna().all()
 
 
+@pytest.mark.long
 @needs_data
 def test_american_tables_run_unchanged() -> None:
     found = sl.backtest(
