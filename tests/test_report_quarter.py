@@ -355,3 +355,37 @@ def test_a_run_that_was_altered_says_so(tmp_path: Path) -> None:
     text = (made.folder / "rating.json").read_text()
     (made.folder / "rating.json").write_text(text + " ")
     assert "no: rating.json" in one_language(sl.write_report(made.folder, language="en").read_text(), "en")
+
+
+# --- the executive page -----------------------------------------------------------------------
+
+
+def briefed(quarter: Quarter) -> str:
+    """The executive page of a report, in English."""
+    page = one_language(write_html(run(), language="en", quarter=quarter), "en")
+    (found,) = re.findall(r'<section id="executive">.*?</section>', page, re.S)
+    assert page.index('id="executive"') < page.index("<table")
+    return str(found)
+
+
+def test_the_executive_page_says_what_decides_before_any_table() -> None:
+    said = briefed(Quarter("2024Q2"))
+    assert said.count('class="verdict"') == said.count('class="deciding"') == len(run().platforms)
+    for limits in run().record["limits"]["platforms"]:
+        for light in ("red", "amber", "green"):
+            n = sum(one["light"] == light for one in limits["limits"])
+            assert not n or f">{n} {light}<" in re.sub(r"</?span[^>]*lang[^>]*>", "", said)
+    assert "last quarter&#39;s run was not given" in said
+    assert "Name an owner, an action and a date" in said
+    assert 'id="executive"' not in write_html(run())
+
+
+def test_the_executive_page_names_owner_date_and_change() -> None:
+    limit = next(one for one in run().record["limits"]["platforms"][0]["limits"] if one["light"] == "red")
+    plan = {"platform": "P1", "limit": limit["name"], "action": "Raise capital", "owner": "J. Wu", "due": "2024-09-30"}
+    one, two = moved(1), moved(2)
+    said = briefed(Quarter("2024Q2", [plan], against=against(one, two, two, two, two)))
+    assert "Raise capital" in said
+    assert "J. Wu, by 2024-09-30" in said
+    assert "loss, selling with impact:" in said
+    assert "--against" not in said

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from stresslab.report import channel, pairs, pictures, rare, ratings, sectors, tables
 from stresslab.report.amounts import plain
+from stresslab.report.executive import executive_part
 from stresslab.report.exhibits import Figure, Table
 from stresslab.report.findings import Finding, find, headline
 from stresslab.report.method import ASSUMPTIONS, FORMULAS, GLOSSARY, LIMITS, PROVISIONAL
@@ -104,6 +105,7 @@ def contents(run: RunTables, quarter: Quarter | None = None) -> dict[str, Any]:
         "banner": _banner(run),
         "facts": _facts(run),
         "findings": [p.finding for p in parts],
+        "executive": executive_part(run, estimates, quarter, [p.finding for p in parts]),
         "headline": headline([p.finding for p in parts]),
         "matrix": tables.matrix(run, estimates),
         "outcome": tables.outcome(run, estimates, ALL),

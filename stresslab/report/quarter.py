@@ -167,14 +167,12 @@ def _breaches(run: RunTables, quarter: Quarter) -> Chapter:
             plan = plans.get((platform["platform_id"], one["name"]))
             bare += plan is None
             red = one["light"] == "red"
-            unit = "" if one["name"].endswith("_days") else "%"
-            value = NONE if one["value"] is None else same(f"{float(one['value']):,.2f}{unit}")
+            value, line = limit_value(one)
             light = Cell(Phrase("red", "红灯") if red else Phrase("amber", "黄灯"), tone="bad" if red else "warn")
             told = [Cell(NONE, tone="quiet")] * 3 if plan is None else [
                 Cell(same(plan["action"]), tone="words"), Cell(same(plan["owner"])), Cell(same(str(plan["due"])), note=_due(plan, run))]
-            line = one["red"] if red else one["amber"]
             rows.append(Row(Phrase(one["en"], one["zh"]), names[platform["platform_id"]], (
-                light, Cell(value), Cell(same(f"{line}{unit}")), *told)))
+                light, Cell(value), Cell(line), *told)))
     if not rows:
         return title, Phrase("No limit is amber or red.", "无黄灯或红灯限额。"), []
     lead = Phrase("{n} limits are amber or red; {bare} of them have no plan.", "{n}项限额为黄灯或红灯，其中{bare}项没有整改计划。")
@@ -184,6 +182,13 @@ def _breaches(run: RunTables, quarter: Quarter) -> Chapter:
          Head(Phrase("Owner", "责任人")), Head(Phrase("Due", "期限"))),
         tuple(rows), ("M-118", "M-119", "M-120", "M-121"), first=Phrase("Limit", "限额"))
     return title, lead.fill(n=len(rows), bare=bare), [table]
+
+
+def limit_value(one: dict[str, Any]) -> tuple[Phrase, Phrase]:
+    """A limit's value and the line that it broke, amber or red, as printed."""
+    unit = "" if one["name"].endswith("_days") else "%"
+    value = NONE if one["value"] is None else same(f"{float(one['value']):,.2f}{unit}")
+    return value, same(f"{one['red'] if one['light'] == 'red' else one['amber']}{unit}")
 
 
 def _due(plan: dict[str, Any], run: RunTables) -> Phrase:
